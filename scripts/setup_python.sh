@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # setup_python.sh DIRECTORY: makes the virtual environment there and installs the pinned packages, and pyprover itself
-# as an editable package. torch goes first, by itself: what depends on it must find it.
+# as an editable package. torch goes first, by itself: it comes from another index than the rest. The pins are
+# complete, so nothing is resolved; `pip check` has the last word.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
@@ -32,7 +33,7 @@ pip_install() { # WHAT ARGUMENT...
 }
 
 cd "$root"
-pip_install "torch (the largest: about 200 MB)" -c requirements.lock -r requirements-torch.lock
-pip_install "the other packages" -r requirements.lock
+pip_install "torch (the largest: about 200 MB)" --no-deps -r requirements-torch.lock
+pip_install "the other packages" --no-deps -r requirements.lock
 pip_install "pyprover (editable)" --no-deps --no-build-isolation -e .
 "$venv/bin/python3" -m pip check >"$log" 2>&1 || { cat "$log" >&2; say "the Python environment is inconsistent; \`rm -r $venv\` and run \`make setup\` again"; exit 3; }
