@@ -1,0 +1,261 @@
+"""The region of a query: an exact box in the space of the network's input.
+
+The protocol states bounds in data units, before normalisation. ``x -> (x - mean) / std`` is increasing when
+``std > 0``, so each bound maps to one bound, exactly, in rationals; no rounding and no normalisation layer is needed.
+Features are numbered row-major; a network's first axis (after the batch) is its channel axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyprover.errors import UserError
+from pyprover.query import Ball, Bound, DatasetRef, Feature, Normalization, Range
+from pyprover.rounding import down32, down64, nearest64, round_all, up32, up64
+
+
+class Samples(Protocol):
+    """What a region needs of a dataset."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample, channels first."""
+
+    def exact(self, index: int) -> tuple[Fraction, ...]:
+        """The sample in data units, row-major; ``UserError`` when ``index`` is out of range."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box in network-input space; every tuple has one entry a feature, row-major.
+
+    ``centre`` is the ball's centre (not clamped), or the middle of the box. ``scale`` is the number of data units in
+    one unit of the network's input. A bound whose index is in ``strict_lower`` or ``strict_upper`` is excluded from
+    the region: a proof relaxes it to the closed bound, a witness must respect it.
+    """
+
+    lower: tuple[Fraction, ...]
+    upper: tuple[Fraction, ...]
+    centre: tuple[Fraction, ...]
+    scale: tuple[Fraction, ...]
+    strict_lower: frozenset[int] = frozenset()
+    strict_upper: frozenset[int] = frozenset()
+
+    @cached_property
+    def empty(self) -> bool:
+        """Whether no real point lies inside, strict bounds respected."""
+        distinct = {(id(low), id(high)): (low, high) for low, high in zip(self.lower, self.upper, strict=True)}
+        if any(low > high for low, high in distinct.values()):
+            return True
+        return any(self.lower[i] == self.upper[i] for i in self.strict_lower | self.strict_upper)
+
+    def outward(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The tightest float64 box (n,), (n,) that contains the region: for proofs."""
+        return round_all(down64, self.lower), round_all(up64, self.upper)
+
+    def inward(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """The largest float32 box (n,), (n,) inside the region, strict bounds respected: for search.
+
+        None when no float32 point lies inside.
+        """
+        lower = up32(*_strictly(round_all(up64, self.lower), self.lower, self.strict_lower))
+        upper = down32(*_strictly(round_all(down64, self.upper), self.upper, self.strict_upper))
+        return None if np.any(lower > upper) else (lower, upper)
+
+    def centre32(self) -> NDArray[np.float32]:
+        """The centre rounded to float32 (n,), clamped into :meth:`inward` when that exists."""
+        with np.errstate(over="ignore"):
+            centre = round_all(nearest64, self.centre).astype(np.float32)
+        box = self.inward()
+        return centre if box is None else np.clip(centre, *box)
+
+    @cached_property
+    def holds_centre(self) -> bool:
+        """Whether the exact centre lies inside."""
+        triples = zip(self.lower, self.centre, self.upper, strict=True)
+        distinct = {(id(low), id(mid), id(high)): (low, mid, high) for low, mid, high in triples}
+        if not all(low <= mid <= high for low, mid, high in distinct.values()):
+            return False
+        return all(self.lower[i] < self.centre[i] for i in self.strict_lower) and all(
+            self.centre[i] < self.upper[i] for i in self.strict_upper
+        )
+
+
+def _strictly(
+    rounded: NDArray[np.float64], exact: Sequence[Fraction], strict: frozenset[int]
+) -> tuple[NDArray[np.float64], list[int]]:
+    """``rounded``, and those strict indices where it *is* the bound, so that the bound itself must be left out."""
+    return rounded, [i for i in strict if Fraction(float(rounded[i])) == exact[i]]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``x -> (x - mean) / std``, exactly; ``std > 0``."""
+
+    mean: Fraction
+    std: Fraction
+
+    def __call__(self, value: Fraction) -> Fraction:
+        """``value`` in data units, carried to network-input space."""
+        return (value - self.mean) / self.std
+
+
+def affine(normalization: Normalization | None, input_shape: tuple[int, ...]) -> tuple[Affine, ...]:
+    """The normalisation as one map for all features, or one for each of the ``input_shape[0]`` channels."""
+    if normalization is None:
+        return (Affine(Fraction(0), Fraction(1)),)
+    lengths = {len(normalization.mean), len(normalization.std)}
+    channels = input_shape[0] if input_shape else 1
+    if not lengths <= {1, channels}:
+        raise UserError(
+            f"the normalisation has {len(normalization.mean)} means and {len(normalization.std)} deviations, "
+            f"but the network's input has {channels} channel{'s' if channels != 1 else ''} (shape {list(input_shape)})",
+            "write one number a channel, or one for all",
+        )
+    if any(std <= 0 for std in normalization.std):
+        raise UserError("the normalisation divides by a number that is not positive", "write std > 0")
+    count = max(lengths)
+    means, stds = (values * (count // len(values)) for values in (normalization.mean, normalization.std))
+    return tuple(map(Affine, means, stds))
+
+
+# A bound and whether it is strict. Among lower bounds the tightest is the maximum (at equal bounds the strict one);
+# for upper bounds the flag is kept negated, so that the tightest is the minimum.
+_Edge = tuple[Fraction, bool]
+
+
+def resolve(
+    bounds: Sequence[Bound],
+    normalization: Normalization | None,
+    input_shape: tuple[int, ...],
+    datasets: Callable[[DatasetRef], Samples],
+) -> Region:
+    """The intersection of ``bounds`` as a region of a network whose input has ``input_shape`` (no batch axis).
+
+    Raises ``UserError`` for a sample whose shape is not the network's, an index out of range, a feature without a
+    lower or an upper bound, a normalisation that does not fit, and a bound beyond float32.
+    """
+    maps = affine(normalization, input_shape)
+    balls = [bound for bound in bounds if isinstance(bound, Ball)]
+    ranges = [bound for bound in bounds if isinstance(bound, Range)]
+    samples = [_sample(ball, input_shape, datasets) for ball in balls]
+    repeat = math.prod(input_shape) // len(maps)
+    per_feature = [map_ for map_ in maps for _ in range(repeat)]
+
+    boxes = _boxes(balls, ranges, samples, per_feature)
+    lower, upper = [box[0] for box in boxes], [box[1] for box in boxes]
+    for bound in bounds:
+        if isinstance(bound, Feature):
+            _tighten(bound, per_feature, lower, upper)
+    lows, highs = _complete(lower, "lower"), _complete(upper, "upper")
+    centre = tuple(box[2] for box in boxes) if balls else _middle(lows, highs)
+    return Region(
+        tuple(low for low, _ in lows),
+        tuple(high for high, _ in highs),
+        centre,
+        tuple(map_.std for map_ in per_feature),
+        frozenset(i for i, (_, strict) in enumerate(lows) if strict),
+        frozenset(i for i, (_, closed) in enumerate(highs) if not closed),
+    )
+
+
+def check_shape(shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
+    """Refuse samples of ``shape`` that cannot be given, flattened row-major, to an input of ``input_shape``.
+
+    Axes of length 1 do not count, and a network whose input is one long vector takes a sample of any shape; anything
+    else (channels last, say) would be a silent shuffling of the features.
+    """
+    sample, network = ([n for n in axes if n != 1] for axes in (shape, input_shape))
+    if sample != network and not (len(network) <= 1 and math.prod(sample) == math.prod(network)):
+        raise UserError(
+            f"the samples have shape {list(shape)}, but the network's input has shape {list(input_shape)}",
+            "samples are read channels first; choose a dataset and a network of one shape",
+        )
+
+
+def _sample(
+    ball: Ball, input_shape: tuple[int, ...], datasets: Callable[[DatasetRef], Samples]
+) -> tuple[Fraction, ...]:
+    samples = datasets(ball.dataset)
+    check_shape(samples.shape, input_shape)
+    return samples.exact(ball.index)
+
+
+_Box = tuple[_Edge | None, _Edge | None, Fraction]
+
+
+def _boxes(
+    balls: Sequence[Ball],
+    ranges: Sequence[Range],
+    samples: Sequence[tuple[Fraction, ...]],
+    maps: Sequence[Affine],
+) -> list[_Box]:
+    """For each feature the intersection of balls and ranges, and the first ball's centre.
+
+    Features of one channel and equal (identical) values share one result: an image has few.
+    """
+    known: dict[tuple[int, ...], _Box] = {}
+    boxes = []
+    for column in zip(maps, *samples, strict=True):
+        key = tuple(map(id, column))
+        box = known.get(key)
+        if box is None:
+            box = known[key] = _box(column[0], column[1:], balls, ranges)
+        boxes.append(box)
+    return boxes
+
+
+def _box(to_input: Affine, centres: Sequence[Fraction], balls: Sequence[Ball], ranges: Sequence[Range]) -> _Box:
+    lows = [centre - ball.radius for centre, ball in zip(centres, balls, strict=True)]
+    highs = [centre + ball.radius for centre, ball in zip(centres, balls, strict=True)]
+    lows += [bound.lower for bound in ranges if bound.lower is not None]
+    highs += [bound.upper for bound in ranges if bound.upper is not None]
+    return (
+        (_bounded(to_input(max(lows))), False) if lows else None,
+        (_bounded(to_input(min(highs))), True) if highs else None,
+        to_input(centres[0]) if centres else Fraction(0),
+    )
+
+
+def _tighten(bound: Feature, maps: Sequence[Affine], lower: list[_Edge | None], upper: list[_Edge | None]) -> None:
+    """Intersect one feature's box, in place."""
+    index = bound.index
+    if not 0 <= index < len(maps):
+        raise UserError(f"feature {index} does not exist: the network's input has {len(maps)} features, from 0")
+    if bound.lower is not None:
+        low, old = (_bounded(maps[index](bound.lower)), bound.strict_lower), lower[index]
+        lower[index] = low if old is None else max(old, low)
+    if bound.upper is not None:
+        high, old = (_bounded(maps[index](bound.upper)), not bound.strict_upper), upper[index]
+        upper[index] = high if old is None else min(old, high)
+
+
+def _bounded(bound: Fraction) -> Fraction:
+    if abs(bound) > _LARGEST:
+        raise UserError("a bound of the region is beyond the range of float32, the type of the network's input")
+    return bound
+
+
+_LARGEST = Fraction(float(np.finfo(np.float32).max))
+
+
+def _complete(edges: Sequence[_Edge | None], side: str) -> list[_Edge]:
+    complete = [edge for edge in edges if edge is not None]
+    if len(complete) < len(edges):
+        raise UserError(
+            f"feature {edges.index(None)} of the region has no {side} bound",
+            "bound every feature: in_ball, valid_image, or two inequalities",
+        )
+    return complete
+
+
+def _middle(lows: Sequence[_Edge], highs: Sequence[_Edge]) -> tuple[Fraction, ...]:
+    return tuple((low + high) / 2 for (low, _), (high, _) in zip(lows, highs, strict=True))
