@@ -1,0 +1,139 @@
+"""Train the road-sign network of this example: certified training (SABR) with a term for groups, on one CPU core.
+
+Draws its own training and validation pictures. The test pictures (signs_test.npz) are measured once, at the end.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from generate import CLASSES, TEST_SEED, draw
+from rich.console import Console
+from torch import Tensor, nn
+
+from pyprover.train.export import runtime_outputs, write_onnx
+from pyprover.train.loop import Recipe, Samples, Scaling, train
+from pyprover.train.measure import Levels, score, table
+
+HERE = Path(__file__).resolve().parent
+PLAIN = Scaling(mean=(0.0,), std=(1.0,))
+RADII = {"2/255": 2 / 255, "4/255": 4 / 255, "8/255": 8 / 255}
+GROUPS = {
+    "speed_limits": (0, 1, 2),
+    "bans": (3, 4, 5),
+    "bends": (6, 7),
+    "hazards": (8, 9),
+    "directions": (10, 11, 12),
+    "roundabout": (13,),
+    "yield": (14, 15),
+    "priority_road": (16,),
+}
+"""The middle level of signs.hier, two groups for each meaning, in order."""
+
+
+def levels() -> Levels:
+    """Give the three levels of signs.hier, finest first."""
+    family = torch.empty(len(CLASSES), dtype=torch.int64)
+    for number, members in enumerate(GROUPS.values()):
+        family[list(members)] = number
+    return {"class": torch.arange(len(CLASSES)), "family": family, "meaning": family // 2}
+
+
+def network() -> nn.Sequential:
+    """Build two convolutions and two dense layers, 3,136 ReLUs, for inputs (N, 3, 32, 32) in [0, 1]."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(8, 16, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16 * 8 * 8, 64),
+        nn.ReLU(),
+        nn.Linear(64, len(CLASSES)),
+    )
+
+
+def samples(count: int, seed: int) -> Samples:
+    """Draw pictures, channels first."""
+    images, labels = draw(count, seed)
+    return Samples(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels))
+
+
+def unchanged(images: Tensor) -> Tensor:
+    """Augment nothing: the pictures already vary."""
+    return images
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--output", type=Path, default=HERE / "signs.onnx", help="ONNX file to write (default: %(default)s)"
+    )
+    parser.add_argument("--pictures", type=int, default=17000, help="training pictures to draw (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=50, help="default: %(default)s")
+    parser.add_argument("--radius", type=float, default=4.0, help="training radius, in 1/255 (default: %(default)s)")
+    parser.add_argument(
+        "--ratio", type=float, default=0.4, help="radius of SABR's boxes over the radius; 1: IBP (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--group-weight", type=float, default=0.5, help="weight of the group term, 0 to 1 (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few seconds on a few pictures: checks the script, trains nothing useful"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Draw, train, measure on the held-out pictures, export, then measure the file on the test pictures."""
+    options = arguments()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    console = Console()
+    count, epochs, held_out = (680, 3, 68) if options.quick else (options.pictures, options.epochs, 1700)
+    console.print(f"drawing {count + held_out} pictures")
+    fitted, held = samples(count, TEST_SEED + 1), samples(held_out, TEST_SEED + 2)
+    recipe = Recipe(
+        radius=options.radius / 255,
+        epochs=epochs,
+        warm_up=1,
+        ramp_up=epochs // 3,
+        ratio=options.ratio,
+        group_weight=options.group_weight,
+        batch=128,
+        learning_rate=1e-3,
+        seed=options.seed,
+    )
+    tree, model = levels(), network()
+
+    def watch(epoch: int) -> str:
+        if epoch % 10:
+            return ""
+        now = score(model, held.part(slice(0, 340)), tree, PLAIN, recipe.radius)
+        note = ", ".join(f"{level} {100 * s.natural:.1f}/{100 * s.certified:.1f}" for level, s in now.items())
+        console.log(f"epoch {epoch}, held-out natural/certified: {note}")
+        return note
+
+    train(model, fitted, tree["meaning"], recipe, PLAIN, (unchanged, watch))
+    scores = {name: score(model, held, tree, PLAIN, radius) for name, radius in RADII.items()}
+    console.print(table(f"{len(held)} pictures held out", scores))
+    difference = write_onnx(model, held.images[:100].float() / 255, options.output)
+    console.print(f"{options.output}: ONNX Runtime within {difference:.1e} of torch")
+    if not options.quick:
+        final(model, options.output, console)
+
+
+def final(model: nn.Sequential, path: Path, console: Console) -> None:
+    """Measure the test pictures, through the exported file and certified."""
+    test = samples(68, TEST_SEED)
+    answers = torch.from_numpy(runtime_outputs(path, (test.images.float() / 255).numpy()).argmax(1))
+    for name, level in levels().items():
+        console.print(f"test, {name}: {int((level[answers] == level[test.labels]).sum())} of {len(test)} right")
+    scores = {name: score(model, test, levels(), PLAIN, radius) for name, radius in RADII.items()}
+    console.print(table("test pictures", scores))
+
+
+if __name__ == "__main__":
+    main()
