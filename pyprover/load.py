@@ -1,0 +1,212 @@
+"""ONNX files (opset 7 and later) to graphs.
+
+Parameters are read as float64 and whatever depends on constants alone (shape arithmetic included) is computed once,
+node by node, by ONNX's reference implementation. The batch axis is the first axis of the input and counts as one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from pyprover.errors import UnsupportedOperator, UserError
+from pyprover.graph import Graph, Node, Shape
+from pyprover.ops import READERS
+from pyprover.ops.reading import Builder, Constant, Operand, Source, Variable
+from pyprover.ops.shapes import Reshape
+
+OLDEST_OPSET = 7
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxFile:
+    """What a network file says about itself, with its graph."""
+
+    path: str
+    digest: str
+    """SHA-256 of the file, hexadecimal."""
+    opset: int
+    operators: tuple[tuple[str, int], ...]
+    """ONNX operators and how often each occurs, by name."""
+    parameters: int
+    """Numbers in floating-point initialisers."""
+    graph: Graph
+
+
+def load(path: str) -> OnnxFile:
+    """Read a network; raises ``UserError`` when it is missing, not ONNX, or out of what is supported."""
+    model, data = _parse(path)
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if opset < OLDEST_OPSET:
+        hint = f"export the network again with opset {OLDEST_OPSET} or later"
+        raise UserError(f"{path}: opset {opset} is too old", hint)
+    constants = {tensor.name: _constant(path, tensor) for tensor in model.graph.initializer}
+    name, shape = _input(path, model, set(constants))
+    output = _only(path, "output", [value.name for value in model.graph.output])
+    translation = _Translation(path, opset, {**constants, name: Variable(0, shape)})
+    for node in model.graph.node:
+        translation.step(node)
+    return OnnxFile(
+        path=path,
+        digest=hashlib.sha256(data).hexdigest(),
+        opset=opset,
+        operators=tuple(sorted(Counter(node.op_type for node in model.graph.node).items())),
+        parameters=sum(c.size for c in constants.values() if c.dtype == np.float64),
+        graph=translation.finish(output, shape),
+    )
+
+
+def _parse(path: str) -> tuple[onnx.ModelProto, bytes]:
+    """The checked model and the file's bytes."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", "check the path of the network") from None
+    try:
+        model = onnx.load_model_from_string(data)
+        onnx.load_external_data_for_model(model, str(Path(path).parent))
+        onnx.checker.check_model(model)
+    except DecodeError:
+        raise UserError(f"{path}: not an ONNX file", "export the network with torch.onnx.export or the like") from None
+    except (onnx.checker.ValidationError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path}: not a valid ONNX file: {reason}", "check it with onnx.checker") from None
+    return model, data
+
+
+def _constant(path: str, tensor: TensorProto) -> Constant:
+    """An initialiser; floating-point ones become float64 and must be finite."""
+    return _widened(path, tensor.name, numpy_helper.to_array(tensor))
+
+
+def _widened(path: str, name: str, array: Any) -> Constant:
+    """Floating-point arrays as float64, others as they are."""
+    array = np.asarray(array)
+    if not np.issubdtype(array.dtype, np.floating):
+        return array  # type: ignore[no-any-return]
+    if not np.isfinite(array).all():
+        raise UserError(f"{path}: the parameter {name!r} holds NaN or infinity", "train or export the network again")
+    return array.astype(np.float64)  # type: ignore[no-any-return]
+
+
+def _only(path: str, what: str, names: Sequence[str]) -> str:
+    if len(names) != 1:
+        listed = ", ".join(names) or "none"
+        message = f"{path}: one {what} is supported, the network has {len(names)} ({listed})"
+        raise UserError(message, "export a part of it that has one")
+    return names[0]
+
+
+def _input(path: str, model: onnx.ModelProto, constants: set[str]) -> tuple[str, Shape]:
+    """The input's name, and its shape without the batch axis."""
+    inputs = {value.name: value for value in model.graph.input if value.name not in constants}
+    value = inputs[_only(path, "input", list(inputs))]
+    tensor = value.type.tensor_type
+    if tensor.elem_type != TensorProto.FLOAT:
+        kind = TensorProto.DataType.Name(tensor.elem_type)
+        raise UserError(f"{path}: the input {value.name!r} has type {kind}", "export the network with a float32 input")
+    batch, *shape = [axis.dim_value if axis.HasField("dim_value") else None for axis in tensor.shape.dim] or [0]
+    if batch not in (1, None, 0):
+        raise UserError(f"{path}: the input {value.name!r} has a fixed batch of {batch}", "export with a batch of 1")
+    known = tuple(n for n in shape if n)
+    if not shape or len(known) != len(shape):
+        hint = "export with fixed dimensions after the batch axis"
+        raise UserError(f"{path}: the input {value.name!r} has the shape {[batch, *shape]}", hint)
+    return value.name, known
+
+
+class _Translation:
+    """The walk over the ONNX nodes: ``known`` maps ONNX value names to constants and graph values."""
+
+    def __init__(self, path: str, opset: int, known: dict[str, Operand]) -> None:
+        self.path = path
+        self.opset = opset
+        self.known = known
+        self.builder = Builder()
+
+    def step(self, node: onnx.NodeProto) -> None:
+        """Translate or compute one node."""
+        operands = [self.known[name] if name else None for name in node.input]
+        if node.domain not in ("", "ai.onnx"):
+            raise UnsupportedOperator(f"{node.domain}.{node.op_type}", self.opset, node.name or node.output[0])
+        variables = [o for o in operands if isinstance(o, Variable)]
+        if not variables:
+            self._fold(node)
+        elif node.op_type == "Shape":
+            self.known[node.output[0]] = _shape(node, variables[0])
+        else:
+            self._translate(node, operands)
+
+    def _source(self, node: onnx.NodeProto, operands: Sequence[Operand | None]) -> Source:
+        attributes = {a.name: _attribute(a) for a in node.attribute}
+        return Source(node.name or node.output[0], node.op_type, self.opset, attributes, tuple(operands))
+
+    def _translate(self, node: onnx.NodeProto, operands: Sequence[Operand | None]) -> None:
+        source = self._source(node, operands)
+        reader = READERS.get(node.op_type)
+        if reader is None:
+            raise source.unsupported()
+        self.known[node.output[0]] = reader(source, self.builder)
+
+    def _fold(self, node: onnx.NodeProto) -> None:
+        """Compute a node of constants."""
+        feeds = {name: self.known[name] for name in node.input if name}
+        graph = helper.make_graph([node], "constant", [], [helper.make_empty_tensor_value_info(o) for o in node.output])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        graph_inputs = [helper.make_empty_tensor_value_info(name) for name in feeds]
+        model.graph.input.extend(graph_inputs)
+        try:
+            results = ReferenceEvaluator(model).run(None, feeds)
+        except Exception as error:  # the reference implementation raises whatever numpy raises
+            raise self._source(node, []).unsupported(f"on constants: {error}") from None
+        for name, result in zip(node.output, results, strict=True):
+            self.known[name] = _widened(self.path, name, result)
+
+    def finish(self, output: str, input_shape: Shape) -> Graph:
+        """The graph up to the output, made flat, without the nodes that do not reach it."""
+        value = self.known[output]
+        if not isinstance(value, Variable):
+            raise UserError(f"{self.path}: the output {output!r} does not depend on the input")
+        if value.value == 0 or len(value.shape) != 1:
+            source = Source(output, "Flatten", self.opset, {}, ())
+            value = self.builder.emit(source, Reshape((prod(value.shape),)), value)
+        return Graph(input_shape, _reaching(self.builder.nodes, value.value))
+
+
+def _reaching(nodes: Sequence[Node], output: int) -> tuple[Node, ...]:
+    """The nodes that the value ``output`` needs, renumbered."""
+    needed = {output}
+    for value in range(output, 0, -1):
+        if value in needed:
+            needed.update(nodes[value - 1].inputs)
+    renumbered = {value: rank for rank, value in enumerate(sorted(needed | {0}))}
+    return tuple(
+        Node(node.op, tuple(renumbered[v] for v in node.inputs), node.shape, node.name)
+        for value, node in enumerate(nodes, start=1)
+        if value in needed
+    )
+
+
+def _shape(node: onnx.NodeProto, x: Variable) -> Constant:
+    """The result of ONNX `Shape`, the batch counted as one."""
+    bounds = {a.name: a.i for a in node.attribute}
+    return np.array((1, *x.shape), dtype=np.int64)[bounds.get("start", 0) : bounds.get("end")]
+
+
+def _attribute(attribute: onnx.AttributeProto) -> Any:
+    """An attribute's value: text as ``str``, lists as ``list``."""
+    value = helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return value.decode()
+    return list(value) if attribute.type in (onnx.AttributeProto.INTS, onnx.AttributeProto.FLOATS) else value

@@ -1,0 +1,89 @@
+"""The operators: the one place where each is registered.
+
+To add an operator that others can express (a pool that is a convolution, say): write a reader, add it to ``READERS``.
+To add a new one: write its class in a file here, add it to ``OPERATORS``, and give it a transformer in the table of
+each domain (``pyprover/domains``); a test names the cell that is missing.
+"""
+
+from __future__ import annotations
+
+from pyprover.graph import Operator
+from pyprover.ops.activation import Relu, Sigmoid, Tanh, read_leaky_relu, read_relu, read_sigmoid, read_tanh
+from pyprover.ops.conv import Conv, read_average_pool, read_conv, read_global_average_pool, read_reduce_mean
+from pyprover.ops.dense import Dense, read_gemm, read_matmul
+from pyprover.ops.elementwise import (
+    Add,
+    Scale,
+    read_add,
+    read_batch_normalization,
+    read_div,
+    read_mul,
+    read_neg,
+    read_sub,
+    read_sum,
+)
+from pyprover.ops.pool import MaxPool, read_max_pool
+from pyprover.ops.reading import Reader
+from pyprover.ops.shapes import (
+    Concat,
+    Pad,
+    Reshape,
+    Transpose,
+    read_cast,
+    read_concat,
+    read_flatten,
+    read_identity,
+    read_pad,
+    read_reshape,
+    read_squeeze,
+    read_transpose,
+    read_unsqueeze,
+)
+
+OPERATORS: tuple[type[Operator], ...] = (
+    Add,
+    Concat,
+    Conv,
+    Dense,
+    MaxPool,
+    Pad,
+    Relu,
+    Reshape,
+    Scale,
+    Sigmoid,
+    Tanh,
+    Transpose,
+)
+"""The intermediate form: what the domains must know."""
+
+READERS: dict[str, Reader] = {
+    "Add": read_add,
+    "AveragePool": read_average_pool,
+    "BatchNormalization": read_batch_normalization,
+    "Cast": read_cast,
+    "Concat": read_concat,
+    "Conv": read_conv,
+    "Div": read_div,
+    "Dropout": read_identity,
+    "Flatten": read_flatten,
+    "Gemm": read_gemm,
+    "GlobalAveragePool": read_global_average_pool,
+    "Identity": read_identity,
+    "LeakyRelu": read_leaky_relu,
+    "MatMul": read_matmul,
+    "MaxPool": read_max_pool,
+    "Mul": read_mul,
+    "Neg": read_neg,
+    "Pad": read_pad,
+    "ReduceMean": read_reduce_mean,
+    "Relu": read_relu,
+    "Reshape": read_reshape,
+    "Sigmoid": read_sigmoid,
+    "Squeeze": read_squeeze,
+    "Sub": read_sub,
+    "Sum": read_sum,
+    "Tanh": read_tanh,
+    "Transpose": read_transpose,
+    "Unsqueeze": read_unsqueeze,
+}
+"""ONNX operators by name; whatever is computed from constants alone needs no reader."""

@@ -1,0 +1,60 @@
+"""Maxima over windows: ONNX `MaxPool`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional
+from typing_extensions import override
+
+from pyprover.graph import Operator, Shape
+from pyprover.ops.conv import Pair, read_window, window_count
+from pyprover.ops.reading import Builder, Source, Variable
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPool(Operator):
+    """The maximum over each window; padding never wins."""
+
+    linear: ClassVar[bool] = False
+    kernel: Pair
+    stride: Pair
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+
+    @override
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        if len(x) != 3:
+            raise ValueError(f"two spatial axes are supported, the shape is {x}")
+        if any(2 * pad > kernel for pad, kernel in zip(self.padding, self.kernel, strict=True)):
+            raise ValueError("padding of more than half a window")
+        plane = (
+            window_count(size + 2 * pad, kernel, stride, dilation)
+            for size, pad, kernel, stride, dilation in zip(
+                x[1:], self.padding, self.kernel, self.stride, self.dilation, strict=True
+            )
+        )
+        return (x[0], *plane)
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return functional.max_pool2d(inputs[0], self.kernel, self.stride, self.padding, self.dilation)
+
+    def winners(self, x: Tensor) -> Tensor:
+        """Row-major place, in its channel's plane, of each window's maximum: int64, the shape of the result."""
+        _, places = functional.max_pool2d_with_indices(x, self.kernel, self.stride, self.padding, self.dilation)
+        return places
+
+
+def read_max_pool(source: Source, builder: Builder) -> Variable:
+    """Two spatial axes, padding the same on opposite sides."""
+    source.require("storage_order", 0)
+    x = source.variable()
+    window = read_window(source, source.attribute("kernel_shape", []), x.shape[1:])
+    if not window.symmetric:
+        raise source.unsupported(f"pads = {list(window.pads)} differ on opposite sides")
+    op = MaxPool(window.kernel, window.stride, (window.pads[0], window.pads[1]), window.dilation)
+    return builder.emit(source, op, x)

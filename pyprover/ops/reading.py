@@ -1,0 +1,105 @@
+"""What a reader of ONNX nodes works with: the node (`Source`), its operands, the graph so far (`Builder`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pyprover.errors import UnsupportedOperator
+from pyprover.graph import Node, Operator, Shape
+
+Constant = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A value that depends on the network's input; ``shape`` without the batch axis."""
+
+    value: int
+    shape: Shape
+
+
+Operand = Variable | Constant
+
+
+def tensor(array: Constant) -> Tensor:
+    """A float64 parameter from a constant."""
+    return torch.from_numpy(np.array(array, dtype=np.float64))
+
+
+@dataclass
+class Builder:
+    """The graph under construction."""
+
+    nodes: list[Node] = field(default_factory=list)
+
+    def emit(self, source: Source, op: Operator, *inputs: Variable) -> Variable:
+        """Add a node; a misfit of shapes is reported at the ONNX node."""
+        try:
+            shape = op.shape(*(v.shape for v in inputs))
+        except (ValueError, RuntimeError) as error:
+            raise source.unsupported(str(error)) from None
+        self.nodes.append(Node(op, tuple(v.value for v in inputs), shape, source.name))
+        return Variable(len(self.nodes), shape)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One ONNX node: its operator, its attributes, its operands (``None``: an optional one left out)."""
+
+    name: str
+    operator: str
+    opset: int
+    attributes: Mapping[str, Any]
+    operands: tuple[Operand | None, ...]
+
+    def unsupported(self, detail: str = "") -> UnsupportedOperator:
+        """The error that names this node."""
+        return UnsupportedOperator(self.operator, self.opset, self.name, detail)
+
+    def attribute(self, name: str, default: Any) -> Any:
+        """An attribute, or its default."""
+        return self.attributes.get(name, default)
+
+    def require(self, name: str, *allowed: object) -> None:
+        """Refuse the node when the attribute is present with a value that is not allowed."""
+        if name in self.attributes and self.attributes[name] not in allowed:
+            raise self.unsupported(f"{name} = {self.attributes[name]!r}")
+
+    def optional(self, index: int) -> Operand | None:
+        """The operand, or ``None`` when it was left out."""
+        return self.operands[index] if index < len(self.operands) else None
+
+    def variable(self, index: int = 0) -> Variable:
+        """The operand, which must depend on the network's input."""
+        operand = self.optional(index)
+        if not isinstance(operand, Variable):
+            raise self.unsupported(f"operand {index + 1} must depend on the network's input")
+        return operand
+
+    def constant(self, index: int) -> Constant:
+        """The operand, which must not depend on the network's input."""
+        operand = self.optional(index)
+        if operand is None or isinstance(operand, Variable):
+            raise self.unsupported(f"operand {index + 1} must be constant")
+        return operand
+
+    def optional_constant(self, index: int) -> Constant | None:
+        """The operand when present; it must not depend on the network's input."""
+        return None if self.optional(index) is None else self.constant(index)
+
+    def axis(self, axis: int, rank: int) -> int:
+        """An ONNX axis as an axis of the shape without the batch; ``rank`` counts the batch."""
+        inner = (axis + rank if axis < 0 else axis) - 1
+        if not 0 <= inner < rank - 1:
+            raise self.unsupported(f"axis {axis} is the batch axis or out of range")
+        return inner
+
+
+Reader = Callable[[Source, Builder], Operand]

@@ -1,0 +1,189 @@
+"""Moves without arithmetic: reshaping, transposing, concatenating, padding, and the operators that do nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+import torch
+from onnx import TensorProto
+from torch import Tensor
+from torch.nn import functional
+from typing_extensions import override
+
+from pyprover.graph import Operator, Shape
+from pyprover.ops.reading import Builder, Source, Variable
+
+
+@dataclass(frozen=True, eq=False)
+class Reshape(Operator):
+    """The same values, row-major, in another shape."""
+
+    linear: ClassVar[bool] = True
+    target: Shape
+
+    @override
+    def shape(self, *inputs: Shape) -> Shape:
+        if prod(inputs[0]) != prod(self.target):
+            raise ValueError(f"{prod(inputs[0])} values do not fit the shape {self.target}")
+        return self.target
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return inputs[0].reshape(len(inputs[0]), *self.target)
+
+
+@dataclass(frozen=True, eq=False)
+class Transpose(Operator):
+    """Axes permuted; ``order`` does not count the batch axis."""
+
+    linear: ClassVar[bool] = True
+    order: tuple[int, ...]
+
+    @override
+    def shape(self, *inputs: Shape) -> Shape:
+        if sorted(self.order) != list(range(len(inputs[0]))):
+            raise ValueError(f"the order {self.order} does not fit the shape {inputs[0]}")
+        return tuple(inputs[0][axis] for axis in self.order)
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return inputs[0].permute(0, *(axis + 1 for axis in self.order))
+
+
+@dataclass(frozen=True, eq=False)
+class Concat(Operator):
+    """Values side by side along ``axis``, which does not count the batch axis."""
+
+    linear: ClassVar[bool] = True
+    axis: int
+
+    @override
+    def shape(self, *inputs: Shape) -> Shape:
+        frames = {(*x[: self.axis], *x[self.axis + 1 :]) for x in inputs}
+        if len(frames) != 1:
+            raise ValueError(f"the shapes {inputs} do not fit along axis {self.axis}")
+        return (*inputs[0][: self.axis], sum(x[self.axis] for x in inputs), *inputs[0][self.axis + 1 :])
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.cat(inputs, dim=self.axis + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Pad(Operator):
+    """Zeros around the last two axes: left, right, top, bottom."""
+
+    linear: ClassVar[bool] = True
+    widths: tuple[int, int, int, int]
+
+    @override
+    def shape(self, *inputs: Shape) -> Shape:
+        left, right, top, bottom = self.widths
+        *rest, height, width = inputs[0]
+        return (*rest, height + top + bottom, width + left + right)
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return functional.pad(inputs[0], self.widths)
+
+
+def read_reshape(source: Source, builder: Builder) -> Variable:
+    """To a constant shape that keeps the batch axis first."""
+    x = source.variable()
+    old = (1, *x.shape)
+    new = [int(n) for n in source.constant(1)]
+    if 0 in new and source.attribute("allowzero", 0):
+        raise source.unsupported("an axis of length 0")
+    if any(n == 0 and i >= len(old) for i, n in enumerate(new)):
+        raise source.unsupported(f"the target shape {new} copies an axis that the operand does not have")
+    new = [old[i] if n == 0 else n for i, n in enumerate(new)]
+    if new.count(-1) == 1 and (known := -prod(new)) > 0 and prod(old) % known == 0:
+        new[new.index(-1)] = prod(old) // known
+    if not new or new[0] != 1:
+        raise source.unsupported(f"the target shape {new} does not keep the batch axis first")
+    return builder.emit(source, Reshape(tuple(new[1:])), x)
+
+
+def read_flatten(source: Source, builder: Builder) -> Variable:
+    """All axes but the batch into one."""
+    x = source.variable()
+    rank = len(x.shape) + 1
+    if source.attribute("axis", 1) % rank > 1:
+        raise source.unsupported(f"axis = {source.attribute('axis', 1)}")
+    return builder.emit(source, Reshape((prod(x.shape),)), x)
+
+
+def _axes(source: Source) -> list[int] | None:
+    """Axes given as an operand (opset 13 and later) or as an attribute."""
+    given = source.optional_constant(1)
+    if given is not None:
+        return [int(a) for a in given.reshape(-1)]
+    axes: list[int] | None = source.attribute("axes", None)
+    return axes
+
+
+def read_squeeze(source: Source, builder: Builder) -> Variable:
+    """Axes of length one removed."""
+    x, axes = source.variable(), _axes(source)
+    if axes is None:
+        raise source.unsupported("without axes it would remove the batch axis")
+    gone = {source.axis(a, len(x.shape) + 1) for a in axes}
+    return builder.emit(source, Reshape(tuple(n for i, n in enumerate(x.shape) if i not in gone)), x)
+
+
+def read_unsqueeze(source: Source, builder: Builder) -> Variable:
+    """Axes of length one inserted."""
+    x, axes = source.variable(), _axes(source) or []
+    rank = len(x.shape) + 1 + len(axes)
+    new = {source.axis(a, rank) for a in axes}
+    rest = iter(x.shape)
+    return builder.emit(source, Reshape(tuple(1 if i in new else next(rest) for i in range(rank - 1))), x)
+
+
+def read_transpose(source: Source, builder: Builder) -> Variable:
+    """Axes permuted, the batch kept first."""
+    x = source.variable()
+    order = source.attribute("perm", list(range(len(x.shape), -1, -1)))
+    if order[0] != 0:
+        raise source.unsupported(f"perm = {order} moves the batch axis")
+    return builder.emit(source, Transpose(tuple(a - 1 for a in order[1:])), x)
+
+
+def read_concat(source: Source, builder: Builder) -> Variable:
+    """Values side by side; constants among them are not supported."""
+    parts = [source.variable(i) for i in range(len(source.operands))]
+    axis = source.axis(source.attribute("axis", 1), len(parts[0].shape) + 1)
+    return builder.emit(source, Concat(axis), *parts)
+
+
+def read_pad(source: Source, builder: Builder) -> Variable:
+    """Zeros around the two spatial axes."""
+    source.require("mode", "constant")
+    x = source.variable()
+    given = source.optional_constant(1)
+    pads = [int(n) for n in (source.attribute("pads", []) if given is None else given)]
+    value = source.optional_constant(2)
+    fill = source.attribute("value", 0.0) if value is None else float(np.asarray(value).reshape(-1)[0])
+    if source.optional(3) is not None or fill != 0.0 or len(x.shape) != 3 or len(pads) != 8:
+        raise source.unsupported("only zeros around the two spatial axes")
+    if any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
+        raise source.unsupported(f"pads = {pads}")
+    return builder.emit(source, Pad((pads[3], pads[7], pads[2], pads[6])), x)
+
+
+def read_identity(source: Source, _builder: Builder) -> Variable:
+    """`Identity`, and `Dropout` in its inference form: the operand itself."""
+    source.require("training_mode", 0)
+    training = source.optional(2)
+    if source.operator == "Dropout" and training is not None and (isinstance(training, Variable) or training.any()):
+        raise source.unsupported("training mode")
+    return source.variable()
+
+
+def read_cast(source: Source, _builder: Builder) -> Variable:
+    """A cast to float32 of a value that is float32 already."""
+    source.require("to", TensorProto.FLOAT)
+    return source.variable()
