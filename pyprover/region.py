@@ -2,7 +2,7 @@
 
 The protocol states bounds in data units, before normalisation. ``x -> (x - mean) / std`` is increasing when
 ``std > 0``, so each bound maps to one bound, exactly, in rationals; no rounding and no normalisation layer is needed.
-Features are numbered row-major; a network's first axis (after the batch) is its channel axis.
+Features are numbered row-major.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyprover.errors import UserError
+from pyprover.normalization import Affine, affine, check_shape
 from pyprover.query import Ball, Bound, DatasetRef, Feature, Normalization, Range
 from pyprover.rounding import down32, down64, nearest64, round_all, up32, up64
 
@@ -30,7 +31,7 @@ class Samples(Protocol):
         """Shape of one sample, channels first."""
 
     def exact(self, index: int) -> tuple[Fraction, ...]:
-        """The sample in data units, row-major; ``UserError`` when ``index`` is out of range."""
+        """Return the sample in data units, row-major; ``UserError`` when ``index`` is out of range."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,11 @@ class Region:
         return any(self.lower[i] == self.upper[i] for i in self.strict_lower | self.strict_upper)
 
     def outward(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The tightest float64 box (n,), (n,) that contains the region: for proofs."""
+        """Return the tightest float64 box (n,), (n,) that contains the region: for proofs."""
         return round_all(down64, self.lower), round_all(up64, self.upper)
 
     def inward(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """The largest float32 box (n,), (n,) inside the region, strict bounds respected: for search.
+        """Return the largest float32 box (n,), (n,) inside the region, strict bounds respected: for search.
 
         None when no float32 point lies inside.
         """
@@ -71,7 +72,7 @@ class Region:
         return None if np.any(lower > upper) else (lower, upper)
 
     def centre32(self) -> NDArray[np.float32]:
-        """The centre rounded to float32 (n,), clamped into :meth:`inward` when that exists."""
+        """Return the centre rounded to float32 (n,), clamped into :meth:`inward` when that exists."""
         with np.errstate(over="ignore"):
             centre = round_all(nearest64, self.centre).astype(np.float32)
         box = self.inward()
@@ -92,39 +93,8 @@ class Region:
 def _strictly(
     rounded: NDArray[np.float64], exact: Sequence[Fraction], strict: frozenset[int]
 ) -> tuple[NDArray[np.float64], list[int]]:
-    """``rounded``, and those strict indices where it *is* the bound, so that the bound itself must be left out."""
+    """Return ``rounded``, and the strict indices where it *is* the bound, which must then be left out."""
     return rounded, [i for i in strict if Fraction(float(rounded[i])) == exact[i]]
-
-
-@dataclass(frozen=True)
-class Affine:
-    """``x -> (x - mean) / std``, exactly; ``std > 0``."""
-
-    mean: Fraction
-    std: Fraction
-
-    def __call__(self, value: Fraction) -> Fraction:
-        """``value`` in data units, carried to network-input space."""
-        return (value - self.mean) / self.std
-
-
-def affine(normalization: Normalization | None, input_shape: tuple[int, ...]) -> tuple[Affine, ...]:
-    """The normalisation as one map for all features, or one for each of the ``input_shape[0]`` channels."""
-    if normalization is None:
-        return (Affine(Fraction(0), Fraction(1)),)
-    lengths = {len(normalization.mean), len(normalization.std)}
-    channels = input_shape[0] if input_shape else 1
-    if not lengths <= {1, channels}:
-        raise UserError(
-            f"the normalisation has {len(normalization.mean)} means and {len(normalization.std)} deviations, "
-            f"but the network's input has {channels} channel{'s' if channels != 1 else ''} (shape {list(input_shape)})",
-            "write one number a channel, or one for all",
-        )
-    if any(std <= 0 for std in normalization.std):
-        raise UserError("the normalisation divides by a number that is not positive", "write std > 0")
-    count = max(lengths)
-    means, stds = (values * (count // len(values)) for values in (normalization.mean, normalization.std))
-    return tuple(map(Affine, means, stds))
 
 
 # A bound and whether it is strict. Among lower bounds the tightest is the maximum (at equal bounds the strict one);
@@ -138,7 +108,7 @@ def resolve(
     input_shape: tuple[int, ...],
     datasets: Callable[[DatasetRef], Samples],
 ) -> Region:
-    """The intersection of ``bounds`` as a region of a network whose input has ``input_shape`` (no batch axis).
+    """Intersect ``bounds`` to the region of a network whose input has ``input_shape`` (no batch axis).
 
     Raises ``UserError`` for a sample whose shape is not the network's, an index out of range, a feature without a
     lower or an upper bound, a normalisation that does not fit, and a bound beyond float32.
@@ -165,20 +135,6 @@ def resolve(
         frozenset(i for i, (_, strict) in enumerate(lows) if strict),
         frozenset(i for i, (_, closed) in enumerate(highs) if not closed),
     )
-
-
-def check_shape(shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
-    """Refuse samples of ``shape`` that cannot be given, flattened row-major, to an input of ``input_shape``.
-
-    Axes of length 1 do not count, and a network whose input is one long vector takes a sample of any shape; anything
-    else (channels last, say) would be a silent shuffling of the features.
-    """
-    sample, network = ([n for n in axes if n != 1] for axes in (shape, input_shape))
-    if sample != network and not (len(network) <= 1 and math.prod(sample) == math.prod(network)):
-        raise UserError(
-            f"the samples have shape {list(shape)}, but the network's input has shape {list(input_shape)}",
-            "samples are read channels first; choose a dataset and a network of one shape",
-        )
 
 
 def _sample(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 
 def nearest64(value: Fraction) -> float:
-    """The float64 nearest to ``value``, ties to even; infinite where ``value`` is beyond float64."""
+    """Return the float64 nearest to ``value``, ties to even; infinite where ``value`` is beyond float64."""
     try:
         return value.numerator / value.denominator
     except OverflowError:
@@ -24,7 +24,7 @@ def nearest64(value: Fraction) -> float:
 
 
 def _compare(value: float, exact: Fraction) -> int:
-    """The sign of ``value - exact``, decided in integers."""
+    """Return the sign of ``value - exact``, decided in integers."""
     if math.isinf(value):
         return 1 if value > 0 else -1
     numerator, denominator = value.as_integer_ratio()
@@ -33,31 +33,31 @@ def _compare(value: float, exact: Fraction) -> int:
 
 
 def down64(value: Fraction) -> float:
-    """The largest float64 that is at most ``value``."""
+    """Return the largest float64 that is at most ``value``."""
     near = nearest64(value)
     return math.nextafter(near, -math.inf) if _compare(near, value) > 0 else near
 
 
 def up64(value: Fraction) -> float:
-    """The smallest float64 that is at least ``value``."""
+    """Return the smallest float64 that is at least ``value``."""
     near = nearest64(value)
     return math.nextafter(near, math.inf) if _compare(near, value) < 0 else near
 
 
 def round_all(rounding: Callable[[Fraction], float], values: Sequence[Fraction]) -> NDArray[np.float64]:
-    """``rounding`` of each of ``values``: float64 (n,)."""
+    """Round each of ``values``: float64 (n,)."""
     distinct = {id(value): value for value in values}
     rounded = {key: rounding(value) for key, value in distinct.items()}
     return np.fromiter(map(rounded.__getitem__, map(id, values)), np.float64, len(values))
 
 
 def down32(values: NDArray[np.float64], strict: Iterable[int] = ()) -> NDArray[np.float32]:
-    """The largest float32 at most each of ``values``; below it at the indices ``strict``."""
+    """Return the largest float32 at most each of ``values``; below it at the indices ``strict``."""
     return -up32(-values, strict)
 
 
 def up32(values: NDArray[np.float64], strict: Iterable[int] = ()) -> NDArray[np.float32]:
-    """The smallest float32 at least each of ``values``; above it at the indices ``strict``."""
+    """Return the smallest float32 at least each of ``values``; above it at the indices ``strict``."""
     with np.errstate(over="ignore"):  # beyond float32 is infinity, which is right for a bound
         near = values.astype(np.float32)
         short = near.astype(np.float64) < values

@@ -64,7 +64,7 @@ class Replayer:
         self.input_shape: tuple[int, ...] = tuple(shape)
 
     def outputs(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The outputs (N, outputs) at a float32 batch (N, *input_shape); a network of fixed batch runs in pieces."""
+        """Return the outputs (N, outputs) at a float32 batch (N, *input_shape); a fixed batch size is met in pieces."""
         if batch.dtype != np.float32 or batch.shape[1:] != self.input_shape:
             raise ValueError(f"{batch.dtype} batch of shape {batch.shape} for an input of shape {self.input_shape}")
         step = self._batch or max(len(batch), 1)
@@ -100,7 +100,7 @@ class Replayer:
 
 
 def maximisers(outputs: NDArray[np.float32]) -> tuple[int, ...]:
-    """The arg-max set of one row of outputs (n,)."""
+    """Return the arg-max set of one row of outputs (n,)."""
     return tuple(np.flatnonzero(outputs == outputs.max()).tolist())
 
 
@@ -126,7 +126,7 @@ def _violation(prop: Property, outputs: Sequence[Fraction]) -> Fraction | float:
 
 
 def _case(case: Sequence[Comparison], outputs: Sequence[Fraction]) -> Fraction | float:
-    """The least of the case's comparisons; infinite for a case that asks nothing."""
+    """Return the least of the case's comparisons; infinite for a case that asks nothing."""
     sums = (sum((term.weight * outputs[term.output] for term in c.terms), c.constant) for c in case)
     return min(sums, default=inf)
 
