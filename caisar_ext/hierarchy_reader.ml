@@ -76,3 +76,10 @@ let read_file file =
   match read_all (open_in_bin file) with
   | source -> of_string ~file source
   | exception Sys_error reason -> Diag.error "cannot read %s" reason
+
+let spelling name =
+  match Lexer.token (Lexing.from_string name) with
+  | NAME text when text = name -> name
+  | _ | (exception Lexer.Error _) ->
+    let escape c = match c with '"' | '\\' -> Printf.sprintf "\\%c" c | _ -> String.make 1 c in
+    Printf.sprintf "\"%s\"" (String.concat "" (List.map escape (List.of_seq (String.to_seq name))))

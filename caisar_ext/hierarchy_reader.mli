@@ -6,3 +6,6 @@ val read_file : string -> Hierarchy.t
 
 (** [of_string ~file text] is the same for a text; [file] is the name in messages. *)
 val of_string : file:string -> string -> Hierarchy.t
+
+(** A name as one writes it in the file: bare when it can be, else between double quotes. *)
+val spelling : string -> string
