@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 OCAML_LAYERS = (
     ("cli",),
     ("report",),
-    ("interp", "aggregate", "drivers"),
+    ("interp", "aggregate"),
     ("world", "literal"),
-    ("spec", "plan", "violation", "value", "protocol", "prover", "worker", "process"),
+    ("spec", "plan", "violation", "value", "protocol", "prover", "drivers", "worker", "process"),
     ("hierarchy", "query"),
     ("diag", "verdict", "wire", "formula", "linear", "classes"),
 )
