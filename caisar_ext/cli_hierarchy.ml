@@ -70,7 +70,8 @@ let pp_hierarchy ppf t =
 
 let json_of_diag (d : Diag.t) : Yojson.Safe.t =
   let place (l : Diag.location) =
-    [ ("line", `Int l.line); ("column", `Int l.column); ("end_line", `Int l.end_line); ("end_column", `Int l.end_column) ]
+    [ ("line", `Int l.line); ("column", `Int l.column); ("end_line", `Int l.end_line);
+      ("end_column", `Int l.end_column) ]
   in
   let hint = Option.fold ~none:`Null ~some:(fun h -> `String h) d.hint in
   `Assoc (Option.fold ~none:[] ~some:place d.location @ [ ("message", `String d.message); ("hint", hint) ])

@@ -28,7 +28,8 @@ val class_name : t -> int -> string
 (** [class_of ?loc t name] is the index of a class. Raises {!Diag.Error} at [loc] when there is no such class. *)
 val class_of : ?loc:Diag.location -> t -> string -> int
 
-(** [group ?loc t name] is the group, overlay or class of that name. Raises {!Diag.Error} at [loc] when there is none. *)
+(** [group ?loc t name] is the group, overlay or class of that name. Raises {!Diag.Error} at [loc] when there is
+    none. *)
 val group : ?loc:Diag.location -> t -> string -> node
 
 (** {1 Nodes} *)
@@ -118,14 +119,14 @@ val check_class_names : t -> string list -> unit
 
 (** {1 Output} *)
 
-(** The canonical form: groups and blocks sorted by their least class, overlays and cuts by name, [never] spelt out in
-    classes. Files of one meaning have one form, and [pyprover/hierarchy.py] writes the same. *)
+(** The canonical form: groups and blocks sorted by their least class, overlays and cuts by name, [never] spelt out
+    in classes. Files of one meaning have one form, and [pyprover/hierarchy.py] writes the same. *)
 val to_sexp : t -> Sexplib.Sexp.t
 
 (**/**)
 
-(** For {!Hierarchy_reader}: [of_syntax ?source ~file syntax] when {!Hierarchy_names.check} has no complaint. [source] is
-    the text when it is not in the file. *)
+(** For {!Hierarchy_reader}: [of_syntax ?source ~file syntax] when {!Hierarchy_names.check} has no complaint. [source]
+    is the text when it is not in the file. *)
 val of_syntax : ?source:string -> file:string -> Hierarchy_syntax.t -> t
 
 (** The place of a node's name. *)

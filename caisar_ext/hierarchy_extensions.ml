@@ -49,7 +49,8 @@ let check_cut t locate (name : Hierarchy_syntax.name) blocks =
   match outside t covered with
   | [] -> overlaps
   | missing ->
-    let message = Printf.sprintf "cut \"%s\" leaves out %s" name.text (String.concat ", " (List.map (quoted t) missing)) in
+    let names = String.concat ", " (List.map (quoted t) missing) in
+    let message = Printf.sprintf "cut \"%s\" leaves out %s" name.text names in
     Diag.make ~loc:(locate name.place) message ~hint:"the blocks of a cut cover the classes" :: overlaps
 
 let check_never t locate (reference : Hierarchy_syntax.name) (answer : Hierarchy_syntax.name) =

@@ -49,7 +49,8 @@ let resolve s (name : name) =
 
 (* The members of an overlay or the blocks of a cut. *)
 let check_list s what (owner : name) members =
-  if members = [] then report s owner.place "%s \"%s\" is empty" what owner.text ~hint:"list at least two names";
+  if members = [] then
+    report s owner.place "%s \"%s\" is empty" what owner.text ~hint:"list its members between the braces";
   let seen = Hashtbl.create 8 in
   let check (member : name) =
     if Hashtbl.mem seen member.text then

@@ -14,15 +14,24 @@ let rec one_of = function
   | [ one; other ] -> one ^ " or " ^ other
   | one :: others -> one ^ ", " ^ one_of others
 
-let syntax_error source checkpoint token (first, last) =
-  let accepted (token, _) = Interpreter.acceptable checkpoint token first in
-  let expected = one_of (List.map snd (List.filter accepted tokens)) in
-  let found =
-    match token with
-    | Parser.EOF -> "the file ends"
-    | _ -> "found " ^ String.sub source first.Lexing.pos_cnum (last.Lexing.pos_cnum - first.Lexing.pos_cnum)
+let label token =
+  match token with
+  | Parser.NAME text -> Printf.sprintf "the name \"%s\"" text
+  | INDEX value -> Printf.sprintf "the index %d" value
+  | EOF -> "the end of the file"
+  | _ -> List.assoc token tokens
+
+let is_keyword = function Parser.HIERARCHY | GROUP | CLASS | OVERLAY | CUT | NEVER -> true | _ -> false
+
+let syntax_error ~source checkpoint token (first, last) =
+  let accepts token = Interpreter.acceptable checkpoint token first in
+  let expected = one_of (List.filter_map (fun (token, text) -> if accepts token then Some text else None) tokens) in
+  let hint =
+    if is_keyword token && accepts (NAME "") then Some "to use a keyword as a name, put it between double quotes"
+    else if token = EOF && accepts RIGHT then Some "a { is not closed"
+    else None
   in
-  Diag.error ~loc:(Diag.of_lexing ~source first last) "syntax error: expected %s, but %s" expected found
+  Diag.error ~loc:(Diag.of_lexing ~source first last) ?hint "syntax error: expected %s, found %s" expected (label token)
 
 (* The incremental parser tells which tokens would have been accepted. [previous] is the last token's place: the end of
    a file has no line to show. *)
@@ -34,13 +43,14 @@ let parse ~source lexbuf =
       let next = (lexbuf.Lexing.lex_start_p, lexbuf.Lexing.lex_curr_p) in
       step (Interpreter.offer checkpoint (token, fst next, snd next)) checkpoint (token, next, place)
     | Shifting _ | AboutToReduce _ -> step (Interpreter.resume checkpoint) last_input read
-    | HandlingError _ | Rejected -> syntax_error source last_input token (if token = EOF then previous else place)
+    | HandlingError _ | Rejected -> syntax_error ~source last_input token (if token = EOF then previous else place)
     | Accepted syntax -> syntax
   in
   let start = lexbuf.Lexing.lex_curr_p in
   let checkpoint = Parser.Incremental.file start in
   try step checkpoint checkpoint (EOF, (start, start), (start, start))
-  with Lexer.Error ((first, last), message, hint) -> Diag.error ~loc:(Diag.of_lexing ~source first last) ?hint "%s" message
+  with Lexer.Error ((first, last), message, hint) ->
+    Diag.error ~loc:(Diag.of_lexing ~source first last) ?hint "%s" message
 
 let check_encoding ~file source =
   match Lexer.first_invalid_byte (Lexing.from_string source) with
@@ -70,7 +80,9 @@ let of_string ~file source =
 
 let read_file file =
   let read_all channel =
-    Fun.protect ~finally:(fun () -> close_in channel) (fun () -> really_input_string channel (in_channel_length channel))
+    Fun.protect
+      ~finally:(fun () -> close_in channel)
+      (fun () -> really_input_string channel (in_channel_length channel))
   in
   if Sys.file_exists file && Sys.is_directory file then Diag.error "cannot read %s: it is a directory" file;
   match read_all (open_in_bin file) with
