@@ -26,7 +26,7 @@ LEVELS: Levels = {
 }
 SCALING = Scaling(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 RADII = {"1/255": 1 / 255, "2/255": 2 / 255, "8/255": 8 / 255}
-HELD_OUT = 2000
+HELD_OUT = 1000
 
 
 def network() -> nn.Sequential:
@@ -117,7 +117,7 @@ def main() -> None:
     def watch(epoch: int) -> str:
         if epoch % 10:
             return ""
-        now = score(model, held.part(slice(0, 500)), LEVELS, SCALING, RADII["2/255"])
+        now = score(model, held.part(slice(0, 200)), LEVELS, SCALING, RADII["2/255"])
         note = ", ".join(f"{level} {100 * s.natural:.1f}/{100 * s.certified:.1f}" for level, s in now.items())
         console.log(f"epoch {epoch}, held-out natural/certified: {note}")
         return note

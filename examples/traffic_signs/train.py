@@ -92,7 +92,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     console = Console()
-    count, epochs, held_out = (680, 3, 68) if options.quick else (options.pictures, options.epochs, 1700)
+    count, epochs, held_out = (680, 3, 68) if options.quick else (options.pictures, options.epochs, 850)
     console.print(f"drawing {count + held_out} pictures")
     fitted, held = samples(count, TEST_SEED + 1), samples(held_out, TEST_SEED + 2)
     recipe = Recipe(
@@ -111,7 +111,7 @@ def main() -> None:
     def watch(epoch: int) -> str:
         if epoch % 10:
             return ""
-        now = score(model, held.part(slice(0, 340)), tree, PLAIN, recipe.radius)
+        now = score(model, held.part(slice(0, 170)), tree, PLAIN, recipe.radius)
         note = ", ".join(f"{level} {100 * s.natural:.1f}/{100 * s.certified:.1f}" for level, s in now.items())
         console.log(f"epoch {epoch}, held-out natural/certified: {note}")
         return note

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from pyprover.train.bounds import Box, interval_margins, linear_margins
 from pyprover.train.loop import Samples, Scaling
 
+BATCH = 20
+"""Samples at once: C * C rows of coefficients each, kept small enough for the processor's caches."""
+
 Levels = Mapping[str, Tensor]
 """For each level by name, finest first, the group of each class (C,)."""
 
@@ -59,7 +62,7 @@ def score(
 ) -> dict[str, Score]:
     """Score each level, by intervals, linear bounds and an attack."""
     hits = {name: torch.zeros(4) for name in levels}
-    for batch in _batches(samples, 100):
+    for batch in _batches(samples, BATCH):
         images = batch.images.float() / 255
         region = scaling.region(images, radius)
         with torch.no_grad():
