@@ -1,0 +1,17 @@
+(** Evaluation of terms to values and of formulas to leaves. Definitions are unfolded, numbers are exact. *)
+
+type context = { world : World.t; scope : Literal.scope option  (** [None] outside of [forall x] *) }
+
+(** Of a network that [term] applies. *)
+val outputs : context -> Spec.term -> Query.network -> int
+
+(** How to treat what only the caller can: atomic formulas, and quantification over an input. *)
+type 'leaf leaves = {
+  atom : context -> Spec.term -> Spec.builtin -> Value.t list -> 'leaf Formula.t;
+  input : context -> Index_range.env -> Spec.term -> Spec.variable -> Spec.term -> 'leaf Formula.t;
+}
+
+(** [formula leaves context env f] expands quantifiers over indices, and reads premises before conclusions: what a false
+    premise guards is not evaluated.
+    @raise Diag.Error located, for everything outside of the language. *)
+val formula : 'leaf leaves -> context -> Index_range.env -> Spec.term -> 'leaf Formula.t

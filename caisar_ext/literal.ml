@@ -1,0 +1,116 @@
+module Classes = Hierarchy.Classes
+
+type scope = { mutable network : Query.network option; mutable reference : (Hierarchy.t * int) option }
+
+let error (term : Spec.term) ?hint fmt = Diag.error ?loc:(Lazy.force term.loc) ?hint fmt
+let truth b : 'leaf Formula.t = if b then True else False
+let leaf (term : Spec.term) literal : Violation.located Formula.t = Leaf { literal; loc = term.loc }
+
+(* [l >= 0], or [l > 0] when strict. *)
+let non_negative term ~strict (l : Linear.t) =
+  let features, outputs =
+    List.partition_map
+      (fun (atom, q) -> match atom with Linear.Feature i -> Left (i, q) | Output i -> Right (i, q))
+      l.terms
+  in
+  match (features, outputs) with
+  | [], [] -> truth (if strict then Q.sign l.constant > 0 else Q.sign l.constant >= 0)
+  | [], _ ->
+    let terms = List.map (fun (output, weight) : Query.term -> { output; weight }) outputs in
+    leaf term (Outcome { terms; constant = l.constant; strict })
+  | [ (index, weight) ], [] ->
+    let bound = Q.neg (Q.div l.constant weight) in
+    let feature : Query.feature =
+      if Q.sign weight > 0 then
+        { index; lower = Some bound; upper = None; strict_lower = strict; strict_upper = false }
+      else { index; lower = None; upper = Some bound; strict_lower = false; strict_upper = strict }
+    in
+    leaf term (Bound (Feature feature))
+  | _, [] -> error term ~hint:"regions are boxes and balls" "a constraint on the input may bound one feature only"
+  | _, _ -> error term "a comparison of features with outputs"
+
+let compare_reals term (b : Spec.builtin) x y =
+  match b with
+  | Le -> non_negative term ~strict:false (Linear.sub y x)
+  | Lt -> non_negative term ~strict:true (Linear.sub y x)
+  | Ge -> non_negative term ~strict:false (Linear.sub x y)
+  | Gt -> non_negative term ~strict:true (Linear.sub x y)
+  | _ ->
+    Formula.conjunction
+      [ non_negative term ~strict:false (Linear.sub x y); non_negative term ~strict:false (Linear.sub y x) ]
+
+let compare_integers (b : Spec.builtin) x y =
+  let order = Z.compare x y in
+  truth
+    (match b with Le -> order <= 0 | Lt -> order < 0 | Ge -> order >= 0 | Gt -> order > 0 | _ -> order = 0)
+
+(* A relation between two classes, at most one of them unknown: the set of answers for which it holds. *)
+let relation term ~classes related (a : Value.t) (b : Value.t) =
+  let index z =
+    if Z.sign z >= 0 && Z.lt z (Z.of_int classes) then Z.to_int z
+    else error term "class %s is out of range 0..%d" (Z.to_string z) (classes - 1)
+  in
+  let answers p = leaf term (Answer (Classes.of_list (List.filter p (List.init classes Fun.id)))) in
+  match (a, b) with
+  | Int a, Int b -> truth (related (index a) (index b))
+  | Answer _, Int b ->
+    let b = index b in
+    answers (fun a -> related a b)
+  | Int a, Answer _ -> answers (related (index a))
+  | Answer _, Answer _ -> answers (fun a -> related a a)
+  | Tie reason, _ | _, Tie reason -> leaf term (Undecided reason)
+  | a, b -> error term "classes are expected, not %s and %s" (Value.describe a) (Value.describe b)
+
+let in_ball term radius ({ view; index } : Value.sample) =
+  match Linear.to_constant radius with
+  | Some radius -> leaf term (Bound (Ball { dataset = view.dataset; index; radius }))
+  | None -> error term "in_ball: the radius must be a constant"
+
+(* Every answer is a class of the hierarchy. *)
+let check_answers ~outputs t values =
+  let one : Value.t -> unit = function
+    | Answer network -> Hierarchy.check_outputs t ~network_outputs:(outputs network)
+    | _ -> ()
+  in
+  List.iter one values
+
+let equal_classes term ~outputs (a : Value.t) (b : Value.t) =
+  match (a, b) with
+  | Answer network, _ | _, Answer network -> relation term ~classes:(outputs network) ( = ) a b
+  | _ -> relation term ~classes:max_int ( = ) a b
+
+(* The first class met with a hierarchy is the one whose groups the goal is about. *)
+let refer scope t (c : Value.t) =
+  match (scope, c) with
+  | Some s, Int c when s.reference = None && Z.fits_int c -> s.reference <- Some (t, Z.to_int c)
+  | _ -> ()
+
+let of_builtin ~outputs scope (term : Spec.term) (b : Spec.builtin) (args : Value.t list) =
+  let loc = Lazy.force term.loc in
+  let in_hierarchy t related a c =
+    check_answers ~outputs t [ a; c ];
+    refer scope t c;
+    relation term ~classes:(Hierarchy.class_count t) related a c
+  in
+  match (b, args) with
+  | (Lt | Le | Gt | Ge | Equal), [ Real x; Real y ] -> compare_reals term b x y
+  | (Lt | Le | Gt | Ge | Equal), [ Int x; Int y ] -> compare_integers b x y
+  | Equal, [ ((Answer _ | Tie _ | Int _) as x); ((Answer _ | Tie _ | Int _) as y) ] -> equal_classes term ~outputs x y
+  | Equal, [ Text x; Text y ] -> truth (String.equal x y)
+  | Member, [ a; Group (t, extension) ] ->
+    check_answers ~outputs t [ a ];
+    relation term ~classes:(Hierarchy.class_count t) (fun a _ -> Classes.mem a extension) a (Int Z.zero)
+  | Within, [ Hierarchy t; Level level; a; c ] ->
+    Hierarchy.check_level ?loc t level;
+    in_hierarchy t (fun answer reference -> Hierarchy.within t level ~reference ~answer) a c
+  | Same_group, [ Hierarchy t; Text cut; a; c ] ->
+    let level = Hierarchy.Cut cut in
+    Hierarchy.check_level ?loc t level;
+    in_hierarchy t (fun answer reference -> Hierarchy.within t level ~reference ~answer) a c
+  | Forbidden, [ Hierarchy t; a; c ] ->
+    in_hierarchy t (fun answer reference -> Hierarchy.forbidden t ~reference ~answer) a c
+  | In_ball, [ Vector Input; Vector (Image s); Real radius ] -> in_ball term radius s
+  | In_ball, _ -> error term ~hint:"write: in_ball x (image d[i]) eps" "in_ball: the input and the image of a sample are expected"
+  | Valid_image, [ Vector Input ] -> leaf term (Bound (Range { lower = Some Q.zero; upper = Some Q.one }))
+  | _ ->
+    error term "%s is not defined on %s" (Spec.builtin_name b) (String.concat ", " (List.map Value.describe args))

@@ -1,0 +1,63 @@
+(** Specifications: WhyML theories, parsed and typed by Why3, reduced to the profile that the orchestrator interprets.
+
+    This is the only module that knows Why3. What leaves it is a small typed syntax in which users' and our own
+    definitions are references to be unfolded, numbers are exact, and every term has a location. *)
+
+(** Symbols with a meaning of their own, marked by [meta "caisar_ext:builtin"] in our theories. *)
+type builtin =
+  | Neg | Add | Sub | Mul | Div  (** on integers and on reals *)
+  | Lt | Le | Gt | Ge | Equal
+  | Get | Length
+  | Read_model | Apply | Predict | Normalize | Gray | Rgb
+  | Read_dataset | First | Image | Truth
+  | Read_hierarchy | Up | Cut | Class_of | Group | Member | Within | Same_group | Forbidden
+  | In_ball | Valid_image
+
+type variable = { name : string; id : int }
+
+(** What a quantifier ranges over. *)
+type sort = Int | Input  (** [vector real] *) | Other of string
+
+type connective = And | Or | Implies | Iff
+
+type term = { node : node; loc : Diag.location option Lazy.t }
+
+and node =
+  | Var of variable
+  | Integer of Z.t
+  | Rational of Q.t
+  | Text of string
+  | Bool of bool
+  | Let of variable * term * term
+  | If of term * term * term
+  | Builtin of builtin * term list
+  | Call of definition * term list
+  | Not of term
+  | Binary of connective * term * term
+  | Forall of (variable * sort) list * term
+  | Exists of (variable * sort) list * term
+
+(** A defined constant, function or predicate; [body] is translated at the first use. [id] is unique. *)
+and definition = { symbol : string; id : int; parameters : variable list Lazy.t; body : term Lazy.t }
+
+type goal = {
+  theory : string;
+  name : string;
+  domain : string option;  (** from [[@caisar_ext:domain NAME]] *)
+  formula : term;
+  loc : Diag.location option;
+}
+
+(** Which goals to keep, and values for constants. *)
+type selection = {
+  defines : (string * string) list;  (** constant, WhyML term: replaces (or gives) its definition before typing *)
+  theories : string list;  (** empty: all *)
+  goals : string list;  (** [GOAL] or [THEORY.GOAL]; empty: all *)
+}
+
+(** [load file selection] gives the selected goals in source order.
+    @raise Diag.Error for everything wrong with the file or the selection, located. *)
+val load : string -> selection -> goal list
+
+(** [builtin_name b] as a specification writes it, for messages. *)
+val builtin_name : builtin -> string

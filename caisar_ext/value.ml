@@ -1,0 +1,42 @@
+(** What terms of a specification evaluate to. *)
+
+(** Samples [first] to [first + length - 1] of a dataset. *)
+type view = { dataset : Query.dataset; labels : int array; first : int; length : int }
+
+type sample = { view : view; index : int  (** in the file's numbering *) }
+
+type vector =
+  | Input  (** the [x] of [forall x] *)
+  | Image of sample
+  | Constants of Q.t list
+  | Normalized of vector * Query.normalization
+  | Outputs of Query.network  (** at the input *)
+
+type t =
+  | Int of Z.t  (** classes included *)
+  | Answer of Query.network  (** [predict net x] *)
+  | Tie of string  (** [predict net (image s)] where several classes share the maximum *)
+  | Real of Linear.t
+  | Text of string
+  | Model of string  (** absolute path *)
+  | Dataset of view
+  | Sample of sample
+  | Vector of vector
+  | Hierarchy of Hierarchy.t
+  | Level of Hierarchy.level
+  | Group of Hierarchy.t * Hierarchy.Classes.t
+
+(** For messages. *)
+let describe = function
+  | Int _ -> "an integer"
+  | Answer _ -> "the answer at the input"
+  | Tie _ -> "an answer at a tie"
+  | Real _ -> "a real"
+  | Text _ -> "a string"
+  | Model _ -> "a model"
+  | Dataset _ -> "a dataset"
+  | Sample _ -> "a sample"
+  | Vector _ -> "a vector"
+  | Hierarchy _ -> "a hierarchy"
+  | Level _ -> "a level"
+  | Group _ -> "a group"

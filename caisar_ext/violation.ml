@@ -1,0 +1,115 @@
+module Classes = Hierarchy.Classes
+
+type literal =
+  | Bound of Query.bound
+  | Outcome of Query.comparison
+  | Answer of Classes.t
+  | Undecided of string
+
+type located = { literal : literal; loc : Diag.location option Lazy.t }
+type case = { region : Query.bound list; property : Query.property }
+
+(* A conjunction of the normal form; [answer]: the classes among which the answer must be. *)
+type conjunct = { bounds : Query.bound list; comparisons : Query.comparison list; answer : Classes.t option }
+
+exception Undecided_literal of string
+
+let limit = 10_000
+
+let both a b =
+  let answer =
+    match (a.answer, b.answer) with
+    | Some s, Some s' -> Some (Classes.inter s s')
+    | None, s | s, None -> s
+  in
+  if answer = Some Classes.empty then None
+  else Some { bounds = a.bounds @ b.bounds; comparisons = a.comparisons @ b.comparisons; answer }
+
+let product xs ys = List.concat_map (fun x -> List.filter_map (both x) ys) xs
+let top = { bounds = []; comparisons = []; answer = None }
+let one_bound b = { top with bounds = [ b ] }
+
+let opposite (c : Query.comparison) : Query.comparison =
+  let negated (t : Query.term) = { t with weight = Q.neg t.weight } in
+  { terms = List.map negated c.terms; constant = Q.neg c.constant; strict = not c.strict }
+
+(* The outside of a bound on one feature: below the lower bound, or above the upper one. *)
+let outside ~loc (b : Query.bound) =
+  match b with
+  | Feature f ->
+    let free = { f with lower = None; upper = None; strict_lower = false; strict_upper = false } in
+    let below = Option.map (fun _ -> Query.Feature { free with upper = f.lower; strict_upper = not f.strict_lower }) f.lower in
+    let above = Option.map (fun _ -> Query.Feature { free with lower = f.upper; strict_lower = not f.strict_upper }) f.upper in
+    List.map one_bound (List.filter_map Fun.id [ below; above ])
+  | Ball _ | Range _ ->
+    Diag.error ?loc:(Lazy.force loc) ~hint:"use in_ball and valid_image as premises only"
+      "the outside of a ball or of a range of images is not a region"
+
+let literal ~outputs ~positive { literal; loc } =
+  match (literal, positive) with
+  | Undecided reason, _ -> raise (Undecided_literal reason)
+  | Bound b, true -> [ one_bound b ]
+  | Bound b, false -> outside ~loc b
+  | Outcome c, true -> [ { top with comparisons = [ c ] } ]
+  | Outcome c, false -> [ { top with comparisons = [ opposite c ] } ]
+  | Answer s, _ ->
+    let all = Classes.of_list (List.init outputs Fun.id) in
+    let s = if positive then s else Classes.diff all s in
+    if Classes.is_empty s then [] else [ { top with answer = Some s } ]
+
+let rec normal_form ~outputs ~positive (f : located Formula.t) =
+  let sub = normal_form ~outputs ~positive in
+  match (f, positive) with
+  | True, true | False, false -> [ top ]
+  | True, false | False, true -> []
+  | Leaf l, _ -> literal ~outputs ~positive l
+  | Not g, _ -> normal_form ~outputs ~positive:(not positive) g
+  | And fs, true | Or fs, false ->
+    List.fold_left
+      (fun conjuncts g ->
+         let conjuncts = product conjuncts (sub g) in
+         if List.compare_length_with conjuncts limit > 0 then
+           Diag.error ~hint:"split the goal" "the negation of this goal has more than %d cases" limit;
+         conjuncts)
+      [ top ] fs
+  | Or fs, true | And fs, false -> List.concat_map sub fs
+
+(* [c] is a maximiser: its output is at least every other. *)
+let wins ~outputs c : Query.comparison list =
+  let beats k : Query.comparison =
+    { terms = [ { output = c; weight = Q.one }; { output = k; weight = Q.minus_one } ]; constant = Q.zero; strict = false }
+  in
+  List.filter_map (fun k -> if k = c then None else Some (beats k)) (List.init outputs Fun.id)
+
+let avoided ~outputs conjunct =
+  match conjunct.answer with
+  | None -> [ conjunct.comparisons ]
+  | Some s -> List.map (fun c -> conjunct.comparisons @ wins ~outputs c) (Classes.elements s)
+
+(* One region: conjunctions that only speak of the answer become one allowed set, the others one list of cases. *)
+let properties ~outputs conjuncts : Query.property list =
+  let by_answer, others =
+    List.partition (fun c -> c.comparisons = [] && c.answer <> None) conjuncts
+  in
+  let refused =
+    List.fold_left (fun s c -> Classes.union s (Option.get c.answer)) Classes.empty by_answer
+  in
+  let allowed = List.filter (fun c -> not (Classes.mem c refused)) (List.init outputs Fun.id) in
+  (if by_answer = [] then [] else [ Query.Within { classes = allowed } ])
+  @ if others = [] then [] else [ Query.Avoid { cases = List.concat_map (avoided ~outputs) others } ]
+
+let cases ~outputs body =
+  match normal_form ~outputs ~positive:false body with
+  | exception Undecided_literal reason -> Error reason
+  | conjuncts ->
+    let regions = Hashtbl.create 7 and order = ref [] in
+    List.iter
+      (fun c ->
+         let region = List.sort_uniq compare c.bounds in
+         if not (Hashtbl.mem regions region) then order := region :: !order;
+         Hashtbl.replace regions region (c :: Option.value ~default:[] (Hashtbl.find_opt regions region)))
+      conjuncts;
+    let of_region region =
+      List.map (fun property -> { region; property }) (properties ~outputs (List.rev (Hashtbl.find regions region)))
+    in
+    Ok (List.concat_map of_region (List.rev !order))

@@ -1,0 +1,62 @@
+(** What a specification refers to outside of itself: hierarchies, datasets, the network's answers at samples. Each is
+    fetched once. *)
+
+(** How to ask a prover; [loc] is where the specification names the thing, for errors. Answers may be asked for again
+    and again: the caller remembers them. *)
+type oracle = {
+  network : loc:Diag.location option -> Query.network -> Protocol.network;
+  dataset : loc:Diag.location option -> Query.dataset -> Protocol.dataset;
+  predict : loc:Diag.location option -> Protocol.predict -> int list list;  (** arg-max set at each index *)
+}
+
+type t = {
+  oracle : oracle;
+  folder : string;
+  samples : (int * int) option;
+  constants : (int, Value.t) Hashtbl.t;  (** of definitions without parameters, by [Spec.definition.id] *)
+  hierarchies : (string, Hierarchy.t) Hashtbl.t;
+  views : (string, Value.view) Hashtbl.t;
+  answers : (Query.network * Query.dataset, (int, int list) Hashtbl.t) Hashtbl.t;
+}
+
+let create oracle ~folder ~samples =
+  { oracle; folder; samples; constants = Hashtbl.create 16; hierarchies = Hashtbl.create 4; views = Hashtbl.create 4;
+    answers = Hashtbl.create 4 }
+
+let memo table key make =
+  match Hashtbl.find_opt table key with
+  | Some v -> v
+  | None ->
+    let v = make () in
+    Hashtbl.add table key v;
+    v
+
+let path world p = if Filename.is_relative p then Filename.concat world.folder p else p
+
+let hierarchy world ~loc p =
+  let file = path world p in
+  memo world.hierarchies file (fun () ->
+      if not (Sys.file_exists file) then Diag.error ?loc "no hierarchy %s" file;
+      Hierarchy_reader.read_file file)
+
+(** The samples of a dataset that the user wants. *)
+let view world ~loc source : Value.view =
+  memo world.views source (fun () ->
+      let dataset : Query.dataset = { source; base = world.folder } in
+      let info = world.oracle.dataset ~loc dataset in
+      let first, last = Option.value ~default:(0, info.length) world.samples in
+      let first = min first info.length and last = min last info.length in
+      ({ dataset; labels = Array.of_list info.labels; first; length = max 0 (last - first) } : Value.view))
+
+(** The network's answer at a sample, asked for the whole view at once. *)
+let answer world ~loc network ({ view; index } : Value.sample) : Value.t =
+  let known = memo world.answers (network, view.dataset) (fun () -> Hashtbl.create view.length) in
+  if not (Hashtbl.mem known index) then begin
+    let indices = List.init view.length (fun i -> view.first + i) in
+    List.iter2 (Hashtbl.replace known) indices (world.oracle.predict ~loc { network; dataset = view.dataset; indices })
+  end;
+  match Hashtbl.find known index with
+  | [ c ] -> Int (Z.of_int c)
+  | classes ->
+    let classes = String.concat ", " (List.map string_of_int classes) in
+    Tie (Printf.sprintf "tie at sample %d between classes %s" index classes)
