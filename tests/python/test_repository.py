@@ -21,7 +21,7 @@ OCAML_LAYERS = (
     ("cli",),
     ("report",),
     ("interp", "aggregate"),
-    ("world", "literal"),
+    ("world", "literal", "eval", "index_range"),
     ("spec", "plan", "violation", "value", "protocol", "prover", "drivers", "worker", "process"),
     ("hierarchy", "query"),
     ("diag", "verdict", "wire", "formula", "linear", "classes"),
@@ -197,7 +197,7 @@ def outside_complaints(root: Path) -> list[str]:
         content = path.read_bytes()
         if name in MAY_NAME_A_PLACE_OUTSIDE or b"\0" in content:
             continue
-        for number, line in enumerate(content.decode("utf-8").splitlines(), 1):
+        for number, line in enumerate(content.decode("utf-8", errors="replace").splitlines(), 1):
             if match := PLACES_OUTSIDE.search(line):
                 complaints.append(f"{name}:{number}: names a place outside the repository: {match.group()}")
     return complaints
