@@ -15,7 +15,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from pyprover.train.export import fold, runtime_outputs, write_onnx
-from pyprover.train.loop import Recipe, Samples, Scaling, train
+from pyprover.train.loop import Recipe, Samples, Scaling, Task, train
 from pyprover.train.measure import Levels, score, table
 
 HERE = Path(__file__).resolve().parent
@@ -82,6 +82,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--group-weight", type=float, default=0.5, help="weight of the group term, 0 to 1 (default: %(default)s)"
     )
+    parser.add_argument("--group-radius", type=float, default=4.0, help="in 1/255 (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--no-test", action="store_true", help="leave the test set alone: for comparing settings")
     parser.add_argument(
@@ -108,6 +109,7 @@ def main() -> None:
         ramp_up=epochs // 3,
         ratio=options.ratio,
         group_weight=options.group_weight,
+        group_radius=options.group_radius / 255,
         batch=128,
         learning_rate=1e-3,
         seed=options.seed,
@@ -122,7 +124,7 @@ def main() -> None:
         console.log(f"epoch {epoch}, held-out natural/certified: {note}")
         return note
 
-    train(model, fitted, LEVELS["animal or vehicle"], recipe, SCALING, (augment, watch))
+    train(Task(model, LEVELS["animal or vehicle"], SCALING), fitted, recipe, augment, watch)
     scores = {name: score(model, held, LEVELS, SCALING, radius) for name, radius in RADII.items()}
     console.print(table(f"{len(held)} held-out images", scores))
     folded = fold(model, SCALING)

@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from pyprover.train.export import runtime_outputs, write_onnx
-from pyprover.train.loop import Recipe, Samples, Scaling, train
+from pyprover.train.loop import Recipe, Samples, Scaling, Task, train
 from pyprover.train.measure import Levels, score, table
 
 HERE = Path(__file__).resolve().parent
@@ -79,6 +79,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--group-weight", type=float, default=0.5, help="weight of the group term, 0 to 1 (default: %(default)s)"
     )
+    parser.add_argument("--group-radius", type=float, default=4.0, help="in 1/255 (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
         "--quick", action="store_true", help="a few seconds on a few pictures: checks the script, trains nothing useful"
@@ -102,6 +103,7 @@ def main() -> None:
         ramp_up=epochs // 3,
         ratio=options.ratio,
         group_weight=options.group_weight,
+        group_radius=options.group_radius / 255,
         batch=128,
         learning_rate=1e-3,
         seed=options.seed,
@@ -116,7 +118,7 @@ def main() -> None:
         console.log(f"epoch {epoch}, held-out natural/certified: {note}")
         return note
 
-    train(model, fitted, tree["meaning"], recipe, PLAIN, (unchanged, watch))
+    train(Task(model, tree["meaning"], PLAIN), fitted, recipe, unchanged, watch)
     scores = {name: score(model, held, tree, PLAIN, radius) for name, radius in RADII.items()}
     console.print(table(f"{len(held)} pictures held out", scores))
     difference = write_onnx(model, held.images[:100].float() / 255, options.output)

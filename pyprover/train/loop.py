@@ -31,6 +31,8 @@ class Recipe:
     """Radius of the boxes that are enclosed, over the radius: 1 is IBP, less is SABR."""
     group_weight: float
     """Weight of the group term: 0 leaves it out, 1 leaves the class term out."""
+    group_radius: float
+    """Radius of the group term, which can be larger than that of the class term."""
     batch: int
     learning_rate: float
     seed: int
@@ -78,31 +80,44 @@ def initialise(network: nn.Sequential) -> None:
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
 
-def objective(network: nn.Sequential, region: Box, labels: Tensor, level: Tensor, recipe: Recipe) -> Tensor:
-    """Mix SABR's loss on `region` with its group-level variant."""
-    margins = interval_margins(network, small_box(network, labels, region, recipe.ratio))
+@dataclass(frozen=True)
+class Task:
+    """What is learnt: a network, the group of each class (C,), and how pixels are scaled."""
+
+    network: nn.Sequential
+    level: Tensor
+    scaling: Scaling
+
+    def margins(self, batch: tuple[Tensor, Tensor], radius: float, ratio: float) -> Tensor:
+        """Bound the margins (B, C, C) on a small box inside each image's region; `batch` is images and labels."""
+        images, labels = batch
+        region = self.scaling.region(images, radius)
+        return interval_margins(self.network, small_box(self.network, labels, region, ratio))
+
+
+def objective(task: Task, batch: tuple[Tensor, Tensor], recipe: Recipe, growth: float) -> Tensor:
+    """Mix SABR's loss with its group-level variant, at `growth` (0 to 1) times the recipe's radii."""
+    images, labels = batch
+    if growth == 0:
+        return functional.cross_entropy(task.network(task.scaling.apply(images)), labels)
+    margins = task.margins(batch, growth * recipe.radius, recipe.ratio)
     loss = (1 - recipe.group_weight) * class_loss(margins, labels)
     if recipe.group_weight > 0:
-        loss = loss + recipe.group_weight * group_loss(margins, labels, level)
+        if recipe.group_radius != recipe.radius:
+            margins = task.margins(batch, growth * recipe.group_radius, recipe.ratio)
+        loss = loss + recipe.group_weight * group_loss(margins, labels, task.level)
     return loss
 
 
-def train(
-    network: nn.Sequential,
-    samples: Samples,
-    level: Tensor,
-    recipe: Recipe,
-    scaling: Scaling,
-    hooks: tuple[Augment, Watch],
-) -> None:
+def train(task: Task, samples: Samples, recipe: Recipe, augment: Augment, watch: Watch) -> None:
     """Minimise `objective` in place.
 
-    `level` (C,) is the group of each class; `hooks` are the augmentation of a float batch in [0, 1] and the watcher.
+    `augment` changes a float batch (B, C, H, W) in [0, 1].
     Deterministic for a given seed, thread count and machine. Raises `ArithmeticError` when the loss is not finite.
     """
     torch.manual_seed(recipe.seed)
+    network = task.network
     initialise(network)
-    augment, watch = hooks
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     steps = len(samples) // recipe.batch
     columns = (
@@ -112,23 +127,18 @@ def train(
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns) as progress:
-        task = progress.add_task("", total=recipe.epochs * steps, epoch=1, note="")
+        bar = progress.add_task("", total=recipe.epochs * steps, epoch=1, note="")
         for epoch in range(recipe.epochs):
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * _decay(epoch / recipe.epochs)
             order = torch.randperm(len(samples))
             for step in range(steps):
-                growth = (epoch + step / steps - recipe.warm_up) / max(recipe.ramp_up, 1)
-                radius = recipe.radius * min(max(growth, 0.0), 1.0)
+                growth = min(max((epoch + step / steps - recipe.warm_up) / max(recipe.ramp_up, 1), 0.0), 1.0)
                 batch = samples.part(order[step * recipe.batch : (step + 1) * recipe.batch])
                 images = augment(batch.images.float() / 255)
-                if radius > 0:
-                    loss = objective(network, scaling.region(images, radius), batch.labels, level, recipe)
-                else:
-                    loss = functional.cross_entropy(network(scaling.apply(images)), batch.labels)
-                _descend(network, optimiser, loss)
-                progress.update(task, advance=1, epoch=epoch + 1)
-            progress.update(task, note=watch(epoch + 1))
+                _descend(network, optimiser, objective(task, (images, batch.labels), recipe, growth))
+                progress.update(bar, advance=1, epoch=epoch + 1)
+            progress.update(bar, note=watch(epoch + 1))
 
 
 def _decay(done: float) -> float:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pyprover.train.bounds import Box, enclose, interval_margins, last_layer, linear_margins
 from pyprover.train.export import fold, runtime_outputs, write_onnx
-from pyprover.train.loop import Recipe, Samples, Scaling, train
+from pyprover.train.loop import Recipe, Samples, Scaling, Task, train
 from pyprover.train.losses import class_loss, group_loss, small_box
 from pyprover.train.measure import certified, score
 
@@ -157,6 +157,7 @@ def test_training_learns_certifies_and_is_deterministic() -> None:
         ramp_up=4,
         ratio=0.5,
         group_weight=0.5,
+        group_radius=3 / 255,
         batch=20,
         learning_rate=5e-3,
         seed=1,
@@ -164,7 +165,8 @@ def test_training_learns_certifies_and_is_deterministic() -> None:
     samples, seen = separable(200), []
     networks = [convolutional(5), convolutional(6)]
     for network in networks:
-        train(network, samples, LEVEL, recipe, SCALING, (lambda images: images, lambda epoch: seen.append(epoch) or ""))
+        task = Task(network, LEVEL, SCALING)
+        train(task, samples, recipe, lambda images: images, lambda epoch: seen.append(epoch) or "")
     assert seen == 2 * list(range(1, 31))
     for one, other in zip(*(network.state_dict().values() for network in networks), strict=True):
         assert torch.equal(one, other)
