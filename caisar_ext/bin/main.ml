@@ -1,0 +1,1 @@
+let () = exit (Caisar_ext.Cli.main ())

@@ -1,0 +1,80 @@
+type options = {
+  specification : string;
+  selection : Spec.selection;
+  samples : (int * int) option;
+  time_limit : float;
+  full_matrix : bool;
+  pool : Prover.config;
+}
+
+type result = {
+  plan : Plan.t;
+  conclusions : Aggregate.t;
+  networks : (Query.network * Protocol.network) list;
+  statistics : Prover.statistics;
+  wall_seconds : float;
+  completion : Prover.completion;
+}
+
+type event = Planned of Plan.t | Answered of Protocol.answer
+
+(* Descriptions are asked for once each. *)
+let oracle pool : World.oracle =
+  let networks = Hashtbl.create 4 and datasets = Hashtbl.create 4 in
+  { network = (fun ~loc n -> World.memo networks n (fun () -> Prover.describe_network ?loc pool n));
+    dataset = (fun ~loc d -> World.memo datasets d (fun () -> Prover.describe_dataset ?loc pool d));
+    predict = (fun ~loc p -> Prover.predict ?loc pool p) }
+
+(* Large enough to share one pass over the network, small enough to keep all workers busy and to lose little when one
+   dies. *)
+let batch_size ~jobs queries = max 1 (min 16 (queries / (2 * jobs)))
+
+let rec chunks size = function
+  | [] -> []
+  | items ->
+    let chunk = List.filteri (fun i _ -> i < size) items and rest = List.filteri (fun i _ -> i >= size) items in
+    chunk :: chunks size rest
+
+(* Batches share the network and the domain. *)
+let batches options (plan : Plan.t) : Protocol.verify list =
+  let table = Hashtbl.create 4 and order = ref [] in
+  Array.iter
+    (fun (q : Plan.query) ->
+       let key = (q.network, q.domain) in
+       if not (Hashtbl.mem table key) then order := key :: !order;
+       Hashtbl.replace table key (q.query :: Option.value ~default:[] (Hashtbl.find_opt table key)))
+    plan.queries;
+  let size = batch_size ~jobs:options.pool.jobs (Array.length plan.queries) in
+  let of_key ((network, domain) as key) =
+    let batch queries : Protocol.verify =
+      { network; queries; time_limit = options.time_limit; full_matrix = options.full_matrix; domain }
+    in
+    List.map batch (chunks size (List.rev (Hashtbl.find table key)))
+  in
+  List.concat_map of_key (List.rev !order)
+
+let folder_of file =
+  let folder = Filename.dirname file in
+  if Filename.is_relative folder then Filename.concat (Sys.getcwd ()) folder else folder
+
+let networks (oracle : World.oracle) (plan : Plan.t) =
+  let all = List.sort_uniq compare (Array.to_list (Array.map (fun (q : Plan.query) -> q.network) plan.queries)) in
+  List.map (fun n -> (n, oracle.network ~loc:None n)) all
+
+let run options ~on_event =
+  let clock = Mtime_clock.counter () in
+  let goals = Spec.load options.specification options.selection in
+  Prover.with_pool options.pool @@ fun pool ->
+  let oracle = oracle pool in
+  let plan = Interp.plan oracle ~folder:(folder_of options.specification) ~samples:options.samples goals in
+  let networks = networks oracle plan in
+  on_event (Planned plan);
+  let answers = Array.make (Array.length plan.queries) None in
+  let on_answer (a : Protocol.answer) =
+    answers.(a.query) <- Some a;
+    on_event (Answered a)
+  in
+  let completion = Prover.verify pool ~on_answer (batches options plan) in
+  { plan; conclusions = Aggregate.conclude plan answers; networks; completion;
+    statistics = Prover.statistics pool;
+    wall_seconds = Mtime.Span.to_s (Mtime_clock.count clock) }

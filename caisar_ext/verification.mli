@@ -1,0 +1,25 @@
+(** The pipeline: specification, plan, answers, conclusions. *)
+
+type options = {
+  specification : string;
+  selection : Spec.selection;
+  samples : (int * int) option;
+  time_limit : float;  (** seconds a query *)
+  full_matrix : bool;
+  pool : Prover.config;
+}
+
+type result = {
+  plan : Plan.t;
+  conclusions : Aggregate.t;
+  networks : (Query.network * Protocol.network) list;  (** those of the plan *)
+  statistics : Prover.statistics;
+  wall_seconds : float;
+  completion : Prover.completion;
+}
+
+(** What happens meanwhile, for a progress bar. *)
+type event = Planned of Plan.t | Answered of Protocol.answer
+
+(** @raise Diag.Error for the user's mistakes. *)
+val run : options -> on_event:(event -> unit) -> result
