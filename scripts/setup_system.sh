@@ -35,12 +35,14 @@ explain_other_systems() {
     say "this system has no apt-get; set-up by itself is for Debian and Ubuntu. Elsewhere, install by hand:"
     case $(uname -s) in
     Darwin) say "  brew install gcc git make gmp opam python@3.12" ;;
-    *) say "  gcc, git, make, the GMP headers, opam, Python 3.11 or newer with venv" ;
-       say "  (Fedora: dnf install gcc git make gmp-devel opam python3; Arch: pacman -S base-devel git gmp opam python)" ;;
+    *)
+        say "  gcc, git, make, the GMP headers, opam, Python 3.11 or newer with venv"
+        say "  (Fedora: dnf install gcc git make gmp-devel opam python3; Arch: pacman -S base-devel git gmp opam python)"
+        ;;
     esac
     local opam
     opam=$(missing 4)
-    [ -z "$opam" ] || say "  opam install --deps-only --with-test . && opam install ocp-indent    (or: opam install $(echo $opam))"
+    [ -z "$opam" ] || say "  opam switch create . 4.13.1 --deps-only --with-test    (it brings: $(echo $opam))"
     say "then run the same make command again, inside \`eval \$(opam env)\`"
 }
 

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # From the top down. A module uses its own row and the rows below. `cli_*` counts as `cli`, and so on.
 OCAML_LAYERS = (
     ("cli",),
-    ("report",),
+    ("report", "progress"),
+    ("verification",),
     ("interp", "aggregate"),
     ("world", "literal", "eval", "index_range"),
     ("spec", "plan", "violation", "value", "protocol", "prover", "drivers", "worker", "process"),
