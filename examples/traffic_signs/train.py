@@ -70,11 +70,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--output", type=Path, default=HERE / "signs.onnx", help="ONNX file to write (default: %(default)s)"
     )
-    parser.add_argument("--pictures", type=int, default=17000, help="training pictures to draw (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=50, help="default: %(default)s")
+    parser.add_argument("--pictures", type=int, default=25500, help="training pictures to draw (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=40, help="default: %(default)s")
     parser.add_argument("--radius", type=float, default=4.0, help="training radius, in 1/255 (default: %(default)s)")
     parser.add_argument(
-        "--ratio", type=float, default=0.4, help="radius of SABR's boxes over the radius; 1: IBP (default: %(default)s)"
+        "--ratio", type=float, default=0.2, help="radius of SABR's boxes over the radius; 1: IBP (default: %(default)s)"
     )
     parser.add_argument(
         "--group-weight", type=float, default=0.5, help="weight of the group term, 0 to 1 (default: %(default)s)"

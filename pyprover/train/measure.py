@@ -13,6 +13,8 @@ from pyprover.train.loop import Samples, Scaling
 BATCH = 20
 """Samples at once: C * C rows of coefficients each, kept small enough for the processor's caches."""
 
+ATTACK_STEPS = 20
+
 Levels = Mapping[str, Tensor]
 """For each level by name, finest first, the group of each class (C,)."""
 
@@ -39,20 +41,20 @@ def certified(margins: Tensor, labels: Tensor, level: Tensor) -> Tensor:
     return ((best > 0) | member).all(1)
 
 
-def attack(network: nn.Module, region: Box, labels: Tensor, level: Tensor, steps: int) -> Tensor:
+def attack(network: nn.Module, region: Box, labels: Tensor, level: Tensor, generator: torch.Generator) -> Tensor:
     """Push points of the region out of the label's group by signed gradient steps.
 
     Source: PGD, Madry et al. 2018 (arXiv 1706.06083).
     """
     member = level == level[labels].unsqueeze(1)
-    point = region.lower + (region.upper - region.lower) * torch.rand_like(region.lower)
-    for step in range(steps):
+    point = region.lower + (region.upper - region.lower) * torch.rand(region.lower.shape, generator=generator)
+    for step in range(ATTACK_STEPS):
         point = point.detach().requires_grad_()
         outputs = network(point)
         inside = outputs.masked_fill(~member, -torch.inf).amax(1)
         outside = outputs.masked_fill(member, -torch.inf).amax(1)
         (slope,) = torch.autograd.grad((outside - inside).sum(), point)
-        length = region.radius * (0.5 if step < steps // 2 else 0.1)
+        length = region.radius * (0.5 if step < ATTACK_STEPS // 2 else 0.1)
         point = torch.max(torch.min(point.detach() + length * slope.sign(), region.upper), region.lower)
     return point.detach()
 
@@ -60,7 +62,8 @@ def attack(network: nn.Module, region: Box, labels: Tensor, level: Tensor, steps
 def score(
     network: nn.Sequential, samples: Samples, levels: Levels, scaling: Scaling, radius: float
 ) -> dict[str, Score]:
-    """Score each level, by intervals, linear bounds and an attack."""
+    """Score each level, by intervals, linear bounds and an attack; the random state of a training is left alone."""
+    generator = torch.Generator().manual_seed(0)
     hits = {name: torch.zeros(4) for name in levels}
     for batch in _batches(samples, BATCH):
         images = batch.images.float() / 255
@@ -71,7 +74,7 @@ def score(
             by_linear = linear_margins(network, region)
         for name, level in levels.items():
             right = level[answers] == level[batch.labels]
-            reached = network(attack(network, region, batch.labels, level, steps=20)).argmax(1)
+            reached = network(attack(network, region, batch.labels, level, generator)).argmax(1)
             kept = right & (level[reached] == level[batch.labels])
             coarse = certified(by_interval, batch.labels, level)
             fine = certified(torch.maximum(by_interval, by_linear), batch.labels, level)
