@@ -18,7 +18,8 @@ from pyprover.errors import UserError
 def read_npz(path: Path) -> Dataset:
     """Read ``path``; nothing is unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise UserError(f"{path} is a single array, not an archive with `images` and `labels`")
             images, labels = _member(archive, "images", path), _member(archive, "labels", path)

@@ -23,6 +23,7 @@ from pyprover.data.dataset import Dataset, channels_first, make_dataset
 from pyprover.data.files import read_bytes, sha256
 from pyprover.errors import UserError
 
+_LARGEST_LABEL = 2**53  # float64 tells integers apart below this
 _COMMENT = re.compile(r"#\s*(scale|shape)\s*:\s*(.*?)\s*$")
 
 
@@ -39,12 +40,12 @@ def read_csv(path: Path) -> Dataset:
     if not rows:
         raise UserError(f"{path} has no sample", "write one sample a line: label,feature,feature,...")
     table = np.array(_parse(path, rows), np.float64)
-    labels = table[:, 0].astype(np.int64)
-    if np.any(labels != table[:, 0]):
-        wrong = int(np.flatnonzero(labels != table[:, 0])[0])
+    whole = (np.abs(table[:, 0]) < _LARGEST_LABEL) & (table[:, 0] == np.floor(table[:, 0]))
+    if not whole.all():
+        wrong = int(np.argmin(whole))
         raise UserError(f"{path}:{rows[wrong][0]}: the label {table[wrong, 0]:g} is not an integer")
     samples = _shaped(_scaled(table[:, 1:], stated.get("scale"), path), stated.get("shape"), path)
-    return make_dataset(samples, labels, (), digest=sha256(path), origin=str(path))
+    return make_dataset(samples, table[:, 0].astype(np.int64), (), digest=sha256(path), origin=str(path))
 
 
 def _parse(path: Path, rows: Sequence[tuple[int, str]]) -> list[list[float]]:
