@@ -115,4 +115,4 @@ let check ~locate syntax =
   in
   List.iter check_declaration syntax.declarations;
   check_indexes s;
-  s.found
+  List.rev s.found
