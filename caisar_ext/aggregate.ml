@@ -25,13 +25,14 @@ type sample = {
 }
 
 type group = { node : Hierarchy.node; proven : int; refuted : int; open_ : int }
-type cell = Witnessed of int | Impossible | Undecided
+type cell = Witnessed of int | Impossible | Undecided | No_sample
 type matrix = { cut : string; blocks : Hierarchy.node list; rows : cell list list }
 
 type setting = {
   network : Query.network;
   hierarchy : Hierarchy.t;
   radius : Q.t;
+  bounds : Query.bound list;
   domain : string option;
   samples : sample list;
   groups : group list;
@@ -45,10 +46,12 @@ type t = { goals : goal list; settings : setting list; answered : int; asked : i
 let outcome (answers : answers) query property =
   Option.map (fun (a : Protocol.answer) -> List.nth a.outcomes property) answers.(query)
 
+let interrupted = "interrupted"
+
 let verdict_of answers query property =
   match outcome answers query property with
   | Some o -> Verdict.conclude o.verdict
-  | None -> Verdict.Unknown "interrupted"
+  | None -> Verdict.Unknown interrupted
 
 (* Which sample a subject is. *)
 let key (s : Plan.subject) = (s.dataset, s.index)
@@ -160,23 +163,25 @@ let sample (plan : Plan.t) hierarchy reference subject (answer : Protocol.answer
     finest_proven = List.nth_opt (with_status Proven) 0;
     coarsest_refuted = List.nth_opt (List.rev (with_status Refuted)) 0 }
 
+let rec inner_nodes hierarchy node =
+  match Hierarchy.kind hierarchy node with
+  | Class _ | Overlay -> []
+  | Group -> node :: List.concat_map (inner_nodes hierarchy) (Hierarchy.children hierarchy node)
+
 let groups hierarchy samples =
-  let table = Hashtbl.create 16 and order = ref [] in
+  let table = Hashtbl.create 16 in
   let add (node, status) =
-    let inner = Hierarchy.kind hierarchy node = Group && not (Hierarchy.equal node (Hierarchy.root hierarchy)) in
-    if inner then begin
-      let name = Hierarchy.node_name hierarchy node in
-      if not (Hashtbl.mem table name) then order := name :: !order;
-      let g = Option.value ~default:{ node; proven = 0; refuted = 0; open_ = 0 } (Hashtbl.find_opt table name) in
-      Hashtbl.replace table name
-        (match status with
-         | Proven -> { g with proven = g.proven + 1 }
-         | Refuted -> { g with refuted = g.refuted + 1 }
-         | Open -> { g with open_ = g.open_ + 1 })
-    end
+    let name = Hierarchy.node_name hierarchy node in
+    let g = Option.value ~default:{ node; proven = 0; refuted = 0; open_ = 0 } (Hashtbl.find_opt table name) in
+    Hashtbl.replace table name
+      (match status with
+       | Proven -> { g with proven = g.proven + 1 }
+       | Refuted -> { g with refuted = g.refuted + 1 }
+       | Open -> { g with open_ = g.open_ + 1 })
   in
   List.iter (fun (s : sample) -> List.iter add s.levels) samples;
-  List.rev_map (Hashtbl.find table) !order
+  let below_root = List.tl (inner_nodes hierarchy (Hierarchy.root hierarchy)) in
+  List.filter_map (fun node -> Hashtbl.find_opt table (Hierarchy.node_name hierarchy node)) below_root
 
 let cell (plan : Plan.t) hierarchy samples column =
   let extension = Hierarchy.extension hierarchy column in
@@ -186,8 +191,9 @@ let cell (plan : Plan.t) hierarchy samples column =
     let excluded = excluded (Hierarchy.class_count hierarchy) plan.queries.(s.answer.query).query s.answer in
     Classes.subset extension excluded
   in
-  if witnessed <> [] then Witnessed (List.length witnessed)
-  else if samples <> [] && List.for_all unreachable samples then Impossible
+  if samples = [] then No_sample
+  else if witnessed <> [] then Witnessed (List.length witnessed)
+  else if List.for_all unreachable samples then Impossible
   else Undecided
 
 let matrices plan hierarchy samples =
@@ -209,20 +215,29 @@ let matrices plan hierarchy samples =
 let radius (query : Query.t) =
   List.find_map (function Query.Ball { radius; _ } -> Some radius | _ -> None) query.region
 
+let bounds (query : Query.t) = List.filter (function Query.Ball _ -> false | _ -> true) query.region
+
+(* Says nothing. *)
+let no_answer (query : Query.t) : Protocol.answer =
+  let outcome _ : Protocol.outcome = { verdict = Unknown interrupted; step = interrupted; margin = None } in
+  { query = query.query; outcomes = List.map outcome query.properties; centre = []; impossible = []; reached = [];
+    seconds = 0.; steps = [] }
+
 let settings (plan : Plan.t) (answers : answers) =
   let table = Hashtbl.create 8 and order = ref [] in
   Array.iteri
     (fun number (q : Plan.query) ->
-       match (q.subject, radius q.query, answers.(number)) with
-       | Some ({ reference = Some (hierarchy, reference); _ } as subject), Some radius, Some answer ->
-         let key = (q.network, Hierarchy.file hierarchy, radius, q.domain) in
+       match (q.subject, radius q.query) with
+       | Some ({ reference = Some (hierarchy, reference); _ } as subject), Some radius ->
+         let key = (q.network, Hierarchy.file hierarchy, radius, bounds q.query, q.domain) in
+         let answer = Option.value ~default:(no_answer q.query) answers.(number) in
          if not (Hashtbl.mem table key) then order := (key, hierarchy) :: !order;
          Hashtbl.add table key (sample plan hierarchy reference subject answer)
        | _ -> ())
     plan.queries;
-  let setting ((((network, _, radius, domain) as key), hierarchy) : _ * Hierarchy.t) =
+  let setting ((((network, _, radius, bounds, domain) as key), hierarchy) : _ * Hierarchy.t) =
     let samples = List.rev (Hashtbl.find_all table key) in
-    { network; hierarchy; radius; domain; samples; groups = groups hierarchy samples;
+    { network; hierarchy; radius; bounds; domain; samples; groups = groups hierarchy samples;
       matrices = matrices plan hierarchy samples }
   in
   List.rev_map setting !order

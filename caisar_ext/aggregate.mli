@@ -48,18 +48,21 @@ type group = { node : Hierarchy.node; proven : int; refuted : int; open_ : int }
 
 (** [Witnessed]: some sample of the row has a replayed witness answered in the column. [Impossible]: every class of the
     column is proven unable to win around every sample of the row. *)
-type cell = Witnessed of int  (** samples *) | Impossible | Undecided
+type cell = Witnessed of int  (** samples *) | Impossible | Undecided | No_sample  (** in the row *)
 
 type matrix = { cut : string; blocks : Hierarchy.node list; rows : cell list list  (** by reference block *) }
 
-(** Samples that share the network, the hierarchy and the kind of region. *)
+(** Samples that share the network, the hierarchy and the kind of region. A query without an answer leaves its sample
+    open at every level. *)
 type setting = {
   network : Query.network;
   hierarchy : Hierarchy.t;
   radius : Q.t;
+  bounds : Query.bound list;  (** of the region, beside the ball *)
   domain : string option;
   samples : sample list;
-  groups : group list;  (** inner nodes except the root, with at least one sample; counts of leaving the group *)
+  groups : group list;
+  (** inner nodes except the root, with at least one sample, in the order of the tree: do all answers stay inside? *)
   matrices : matrix list;  (** one a cut; the children of the root when there is no cut *)
 }
 
