@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pty
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -241,6 +242,26 @@ def test_cuts_partition(hierarchy: Hierarchy) -> None:
     for c in range(len(hierarchy.leaves)):
         assert hierarchy.nodes[hierarchy.at_level(Cut("k"), c)].kind is not Kind.OVERLAY
         assert c in hierarchy.extension(hierarchy.at_level(Cut("k"), c))
+
+
+# The page of the language: an example, and below it what is said of it.
+PAGE = (ROOT_FOLDER / "grammar" / "hierarchy.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"^```hier\n(.*?)^```\n\n((?:    \d+:\d.*\n)*)", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize(("text", "told"), SHOWN)
+def test_the_page_says_what_is_said(text: str, told: str) -> None:
+    try:
+        read_text(text)
+    except HierarchyError as refused:
+        assert told.split("\n")[:-1] == [f"    {mistake.place}: {mistake.message}" for mistake in refused.mistakes]
+    else:
+        assert not told
+
+
+def test_the_page_has_its_examples() -> None:
+    assert len(SHOWN) == PAGE.count("```hier") > 20
+    assert sum(not told for _, told in SHOWN) == 1
 
 
 # Side by side with the OCaml program.
