@@ -78,14 +78,18 @@ def interval_margins(network: nn.Sequential, box: Box) -> Tensor:
     return centre - torch.einsum("ijh,bh->bij", rows.abs(), features.radius)
 
 
-def linear_margins(network: nn.Sequential, box: Box) -> Tensor:
-    """Bound f_i - f_j as `interval_margins`, by backward linear bounds; neither is always the better one."""
+def linear_margins(network: nn.Sequential, box: Box, wanted: Tensor) -> Tensor:
+    """Bound the `wanted` (B, C, C) among the margins f_i - f_j by backward linear bounds; the others are -inf.
+
+    Neither these bounds nor those of `interval_margins` are always the better ones.
+    """
     activations = enclose(network, box).activations
     shapes = _input_shapes(network, box.lower[:1])
     rows, offsets = _differences(last_layer(network))
-    batch, classes = len(box.lower), rows.shape[0]
-    coefficients = rows.flatten(0, 1).expand(batch, -1, -1)
-    constant = offsets.flatten().expand(batch, -1)
+    wanted = wanted.flatten(1)
+    # Samples want different pairs: each gets as many rows as the most demanding one.
+    pairs = wanted.to(torch.int8).argsort(1, descending=True)[:, : int(wanted.sum(1).max())]
+    coefficients, constant = rows.flatten(0, 1)[pairs], offsets.flatten()[pairs]
     for position in range(len(network) - 2, -1, -1):
         layer = network[position]
         coefficients = coefficients.reshape(*coefficients.shape[:2], *shapes[position + 1])
@@ -104,7 +108,8 @@ def linear_margins(network: nn.Sequential, box: Box) -> Tensor:
         coefficients = coefficients.flatten(2)
     centre = torch.einsum("brn,bn->br", coefficients, box.centre.flatten(1))
     spread = torch.einsum("brn,bn->br", coefficients.abs(), box.radius.flatten(1))
-    return (constant + centre - spread).reshape(batch, classes, classes)
+    bounds = torch.full(wanted.shape, -torch.inf).scatter(1, pairs, constant + centre - spread)
+    return bounds.masked_fill(~wanted, -torch.inf).reshape(-1, *offsets.shape)
 
 
 def _around(centre: Tensor, radius: Tensor) -> Box:

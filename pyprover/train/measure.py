@@ -71,7 +71,7 @@ def score(
         with torch.no_grad():
             answers = network(scaling.apply(images)).argmax(1)
             by_interval = interval_margins(network, region)
-            by_linear = linear_margins(network, region)
+            by_linear = linear_margins(network, region, _pairs(batch.labels, levels))
         for name, level in levels.items():
             right = level[answers] == level[batch.labels]
             reached = network(attack(network, region, batch.labels, level, generator)).argmax(1)
@@ -80,6 +80,15 @@ def score(
             fine = certified(torch.maximum(by_interval, by_linear), batch.labels, level)
             hits[name] += torch.stack([part.sum() for part in (right, kept, coarse, fine)])
     return {name: Score(*(count / len(samples)).tolist()) for name, count in hits.items()}
+
+
+def _pairs(labels: Tensor, levels: Levels) -> Tensor:
+    """Tell which margins (B, C, C) matter: at some level, i is in the label's group and j is not."""
+    needed = []
+    for level in levels.values():
+        member = level == level[labels].unsqueeze(1)
+        needed.append(member.unsqueeze(2) & ~member.unsqueeze(1))
+    return torch.stack(needed).any(0)
 
 
 def _batches(samples: Samples, size: int) -> Iterator[Samples]:

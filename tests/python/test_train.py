@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pyprover.train.bounds import Box, enclose, interval_margins, last_layer, linear_margins
+from pyprover.train import bounds
+from pyprover.train.bounds import Box, enclose, interval_margins, last_layer
 from pyprover.train.export import fold, runtime_outputs, write_onnx
 from pyprover.train.loop import Recipe, Samples, Scaling, Task, train
 from pyprover.train.losses import class_loss, group_loss, small_box
@@ -30,6 +31,11 @@ def convolutional(seed: int) -> nn.Sequential:
         nn.ReLU(),
         nn.Linear(10, CLASSES),
     )
+
+
+def linear_margins(network: nn.Sequential, box: Box) -> Tensor:
+    """All pairs."""
+    return bounds.linear_margins(network, box, torch.ones(len(box.lower), CLASSES, CLASSES, dtype=torch.bool))
 
 
 def boxes(radius: float, seed: int) -> Box:
@@ -63,6 +69,14 @@ def test_margins_are_exact_at_a_point(bound) -> None:
     with torch.no_grad():
         outputs = network(box.lower)
         torch.testing.assert_close(bound(network, box), outputs.unsqueeze(2) - outputs.unsqueeze(1))
+
+
+def test_only_the_wanted_margins_are_bounded() -> None:
+    network, box = convolutional(0), boxes(0.05, 0)
+    wanted = torch.rand(6, CLASSES, CLASSES, generator=torch.Generator().manual_seed(0)) < 0.3
+    with torch.no_grad():
+        some, every = bounds.linear_margins(network, box, wanted), linear_margins(network, box)
+    torch.testing.assert_close(some, every.masked_fill(~wanted, -torch.inf))
 
 
 def test_linear_bounds_are_tighter_on_small_boxes() -> None:
