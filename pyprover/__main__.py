@@ -1,0 +1,146 @@
+"""The command line of the prover: ``python -m pyprover``.
+
+Built on ``argparse``: four commands with few options need no further dependency.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+from pyprover.errors import ProverError, UserError
+
+OK, USER_ERROR, BUG, INTERRUPTED = 0, 3, 4, 130
+
+_EPILOG = """\
+examples:
+  python -m pyprover describe net.onnx            what the prover sees in a network
+  python -m pyprover operators                    the ONNX operators that it supports
+  python -m pyprover replay net.onnx query7-class3-0f3a9c21.npy
+                                                  run a witness through ONNX Runtime
+  python -m pyprover serve                        answer requests on standard input (started by caisar-ext)
+
+exit status: 0 fine, 3 a mistake in a file or in the usage, 4 a bug of the prover, 130 interrupted
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USER_ERROR, f"{self.prog}: error: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m pyprover",
+        description="Verify ONNX classifiers by abstract interpretation and search.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="answer framed requests on standard input")
+    serve.set_defaults(run=_serve)
+
+    describe = commands.add_parser("describe", help="shape, size and operators of a network")
+    describe.add_argument("network", metavar="NET.onnx")
+    describe.add_argument("--json", action="store_true", help="print JSON")
+    describe.set_defaults(run=_describe)
+
+    operators = commands.add_parser("operators", help="list the supported ONNX operators")
+    operators.set_defaults(run=_operators)
+
+    replay = commands.add_parser("replay", help="run a witness through ONNX Runtime")
+    replay.add_argument("network", metavar="NET.onnx")
+    replay.add_argument("witness", metavar="WITNESS.npy", help="float32, the network's input after normalisation")
+    replay.add_argument("--json", action="store_true", help="print JSON")
+    replay.set_defaults(run=_replay)
+    return parser
+
+
+def _serve(_: argparse.Namespace) -> None:
+    from pyprover.protocol.server import serve_standard_streams
+
+    serve_standard_streams()
+
+
+def _describe(options: argparse.Namespace) -> None:
+    from pyprover.card import normalization_of
+    from pyprover.engine import Network
+    from pyprover.protocol.session import describe
+    from pyprover.query import NetworkRef
+
+    path = str(Path(options.network).absolute())
+    network = describe(Network.open(path), normalization_of(NetworkRef(path, None)))
+    if options.json:
+        print(json.dumps(asdict(network), indent=2))
+        return
+    for name, value in (
+        ("input shape", " x ".join(map(str, network.input_shape))),
+        ("outputs", network.outputs),
+        ("opset", network.opset),
+        ("operators", ", ".join(f"{operator.name} x {operator.count}" for operator in network.operators)),
+        ("parameters", network.parameters),
+        ("neurons", f"{network.neurons} (units of non-linear layers)"),
+        ("normalisation", network.normalization_source or "none stated"),
+        ("SHA-256", network.digest),
+    ):
+        print(f"{name:<14} {value}")
+
+
+def _operators(_: argparse.Namespace) -> None:
+    from pyprover.ops import READERS
+
+    print("\n".join(sorted(READERS)))
+
+
+def _replay(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from pyprover.witness import Replayer, maximisers
+
+    replayer = Replayer(options.network)
+    try:
+        point = np.load(options.witness, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{options.witness} is not an array that can be read: {error}") from error
+    if not isinstance(point, np.ndarray) or point.dtype != np.float32 or point.shape != replayer.input_shape:
+        found = f"{point.dtype} {list(point.shape)}" if isinstance(point, np.ndarray) else "an archive"
+        raise UserError(f"{options.witness} is {found}, the network takes float32 {list(replayer.input_shape)}")
+    outputs = replayer.outputs(point[None])[0]
+    classes = maximisers(outputs)
+    if options.json:
+        print(json.dumps({"outputs": [float(value) for value in outputs], "classes": list(classes)}))
+        return
+    for index, value in enumerate(outputs):
+        print(f"{'*' if index in classes else ' '} {index:>4}  {value:.9g}")
+    print(f"arg-max: {', '.join(map(str, classes))}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    from pyprover.protocol.errors import ProtocolError
+
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except ProverError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return USER_ERROR
+    except ProtocolError as error:
+        print(f"protocol error: {error}", file=sys.stderr)
+        return BUG
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
