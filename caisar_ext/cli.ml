@@ -126,7 +126,7 @@ let verify specification selection samples time_limit full_matrix pool witnesses
   let result = Verification.run options ~on_event:(Progress.event progress) in
   Progress.finish progress;
   if json then Report_json.print options result else Report.print options result;
-  match result.completion with Completed -> Aggregate.exit_code result.conclusions | Interrupted -> 130
+  Verification.exit_code result
 
 let verify_cmd =
   let doc = "prove or refute the goals of a specification" in

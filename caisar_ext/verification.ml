@@ -11,6 +11,7 @@ type result = {
   plan : Plan.t;
   conclusions : Aggregate.t;
   networks : (Query.network * Protocol.network) list;
+  datasets : (Query.dataset * Protocol.dataset) list;
   statistics : Prover.statistics;
   wall_seconds : float;
   completion : Prover.completion;
@@ -61,13 +62,18 @@ let networks (oracle : World.oracle) (plan : Plan.t) =
   let all = List.sort_uniq compare (Array.to_list (Array.map (fun (q : Plan.query) -> q.network) plan.queries)) in
   List.map (fun n -> (n, oracle.network ~loc:None n)) all
 
+let datasets (oracle : World.oracle) (plan : Plan.t) =
+  let of_query (q : Plan.query) = Option.map (fun (s : Plan.subject) -> s.dataset) q.subject in
+  let all = List.sort_uniq compare (List.filter_map of_query (Array.to_list plan.queries)) in
+  List.map (fun d -> (d, oracle.dataset ~loc:None d)) all
+
 let run options ~on_event =
   let clock = Mtime_clock.counter () in
   let goals = Spec.load options.specification options.selection in
   Prover.with_pool options.pool @@ fun pool ->
   let oracle = oracle pool in
   let plan = Interp.plan oracle ~folder:(folder_of options.specification) ~samples:options.samples goals in
-  let networks = networks oracle plan in
+  let networks = networks oracle plan and datasets = datasets oracle plan in
   on_event (Planned plan);
   let answers = Array.make (Array.length plan.queries) None in
   let on_answer (a : Protocol.answer) =
@@ -75,6 +81,9 @@ let run options ~on_event =
     on_event (Answered a)
   in
   let completion = Prover.verify pool ~on_answer (batches options plan) in
-  { plan; conclusions = Aggregate.conclude plan answers; networks; completion;
+  { plan; conclusions = Aggregate.conclude plan answers; networks; datasets; completion;
     statistics = Prover.statistics pool;
     wall_seconds = Mtime.Span.to_s (Mtime_clock.count clock) }
+
+let exit_code result =
+  match result.completion with Completed -> Aggregate.exit_code result.conclusions | Interrupted -> 130

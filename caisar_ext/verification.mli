@@ -13,6 +13,7 @@ type result = {
   plan : Plan.t;
   conclusions : Aggregate.t;
   networks : (Query.network * Protocol.network) list;  (** those of the plan *)
+  datasets : (Query.dataset * Protocol.dataset) list;  (** those around whose samples the plan's regions lie *)
   statistics : Prover.statistics;
   wall_seconds : float;
   completion : Prover.completion;
@@ -23,3 +24,6 @@ type event = Planned of Plan.t | Answered of Protocol.answer
 
 (** @raise Diag.Error for the user's mistakes. *)
 val run : options -> on_event:(event -> unit) -> result
+
+(** {!Aggregate.exit_code}, or 130 after an interruption. *)
+val exit_code : result -> int
