@@ -40,6 +40,23 @@ from pyprover.ops.shapes import (
     read_unsqueeze,
 )
 
+__all__ = [
+    "OPERATORS",
+    "READERS",
+    "Add",
+    "Concat",
+    "Conv",
+    "Dense",
+    "MaxPool",
+    "Pad",
+    "Relu",
+    "Reshape",
+    "Scale",
+    "Sigmoid",
+    "Tanh",
+    "Transpose",
+]
+
 OPERATORS: tuple[type[Operator], ...] = (
     Add,
     Concat,

@@ -1,0 +1,159 @@
+"""Backward linear bounds (CROWN, DeepPoly): a form over a value is rewritten, step by step, into one over the input.
+
+Rows are lower bounds only; an upper bound is the opposite of the lower bound of the opposite row. Rows of a batch are
+one flat list in which each names its region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pyprover.domains.activations import relu_lines, relu_unstable, s_shaped_lines, s_shaped_unstable
+from pyprover.domains.base import TINY, Box
+from pyprover.domains.maxima import max_pool_members, max_pool_unstable
+from pyprover.domains.relaxation import Relaxation, Rows, pick, row_sum
+from pyprover.graph import Graph, Operator, Shape
+from pyprover.ops import Add, Concat, Conv, Dense, MaxPool, Pad, Relu, Reshape, Scale, Sigmoid, Tanh, Transpose
+
+BLOCK_BYTES = 48 << 20
+"""Memory that one block of backward rows may hold in its widest value."""
+
+Adjoint = Callable[[Any, Tensor, tuple[Shape, ...]], tuple[list[Tensor], Tensor | None]]
+"""(operator, forms (rows, *shape), input shapes) -> forms over each input, constants (rows,) or None."""
+
+
+def _dense(op: Dense, coef: Tensor, _shapes: tuple[Shape, ...]) -> tuple[list[Tensor], Tensor]:
+    return [coef @ op.weight], row_sum(coef @ op.bias[:, None])
+
+
+def _conv(op: Conv, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tensor], Tensor]:
+    """The transposed convolution; input cells that no window touches get zero."""
+    missing = [
+        size - ((count - 1) * stride - 2 * pad + dilation * (kernel - 1) + 1)
+        for size, count, stride, pad, dilation, kernel in zip(
+            shapes[0][1:], coef.shape[2:], op.stride, op.padding, op.dilation, op.weight.shape[2:], strict=True
+        )
+    ]
+    back = functional.conv_transpose2d(coef, op.weight, None, op.stride, op.padding, missing, op.groups, op.dilation)
+    return [back], coef.sum((2, 3)) @ op.bias
+
+
+def _scale(op: Scale, coef: Tensor, _shapes: tuple[Shape, ...]) -> tuple[list[Tensor], Tensor]:
+    return [coef * op.factor], row_sum(coef * op.offset)
+
+
+def _add(_op: Add, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tensor], None]:
+    return [coef] * len(shapes), None
+
+
+def _reshape(_op: Reshape, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tensor], None]:
+    return [coef.reshape(-1, *shapes[0])], None
+
+
+def _transpose(op: Transpose, coef: Tensor, _shapes: tuple[Shape, ...]) -> tuple[list[Tensor], None]:
+    inverse = sorted(range(len(op.order)), key=op.order.__getitem__)
+    return [coef.permute(0, *(axis + 1 for axis in inverse))], None
+
+
+def _concat(op: Concat, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tensor], None]:
+    return list(torch.split(coef, [shape[op.axis] for shape in shapes], dim=op.axis + 1)), None
+
+
+def _pad(op: Pad, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tensor], None]:
+    left, _, top, _ = op.widths
+    height, width = shapes[0][-2:]
+    return [coef[..., top : top + height, left : left + width]], None
+
+
+ADJOINTS: Mapping[type[Operator], Adjoint] = {
+    Add: _add,
+    Concat: _concat,
+    Conv: _conv,
+    Dense: _dense,
+    Pad: _pad,
+    Reshape: _reshape,
+    Scale: _scale,
+    Transpose: _transpose,
+}
+
+RELAXATIONS: Mapping[type[Operator], Callable[[Any, Box], Relaxation]] = {
+    MaxPool: max_pool_members,
+    Relu: relu_lines,
+    Sigmoid: s_shaped_lines,
+    Tanh: s_shaped_lines,
+}
+
+UNSTABLE: Mapping[type[Operator], Callable[[Any, Box], Tensor]] = {
+    MaxPool: max_pool_unstable,
+    Relu: relu_unstable,
+    Sigmoid: s_shaped_unstable,
+    Tanh: s_shaped_unstable,
+}
+"""Where a tighter box of the operator's input would tighten its relaxation: masks of the input's shape."""
+
+
+@dataclass(frozen=True, eq=False)
+class Linearised:
+    """A network with its relaxations over a batch of regions.
+
+    ``relaxations`` by node position, for non-linear nodes. ``slack`` by node position: the relative rounding error of
+    the node's sums times their magnitude, (batch,); ``input_slack`` likewise for the input's box.
+    """
+
+    graph: Graph
+    input: Box
+    relaxations: Mapping[int, Relaxation]
+    slack: Sequence[Tensor]
+    input_slack: Tensor
+
+
+def lower_bounds(network: Linearised, value: int, rows: Rows) -> Tensor:
+    """For each row a lower bound of its form over its region: (rows,), rounding included.
+
+    Differentiable in ``rows.coef``: the gradient of a row is the value's point at which the relaxation is least.
+    """
+    graph, pending = network.graph, {value: rows.coef}
+    total = torch.zeros(len(rows.sample), dtype=rows.coef.dtype)
+    error = torch.zeros_like(total)
+    for position in range(value - 1, -1, -1):
+        coef = pending.pop(position + 1, None)
+        if coef is None:
+            continue
+        node = graph.nodes[position]
+        error = error + network.slack[position][rows.sample] * _norm(coef)
+        if node.op.linear:
+            shapes = tuple(graph.shapes[v] for v in node.inputs)
+            forms, constant = ADJOINTS[type(node.op)](node.op, coef, shapes)
+        else:
+            form, constant = network.relaxations[position].substitute(Rows(rows.sample, coef, rows.single))
+            forms = [form]
+        if constant is not None:
+            total = total + constant
+        for source, form in zip(node.inputs, forms, strict=True):
+            pending[source] = pending[source] + form if source in pending else form
+    coef = pending[0].flatten(1)
+    centre, radius = (
+        pick(t, rows.sample, single=rows.single).flatten(1) for t in (network.input.centre, network.input.radius)
+    )
+    error = error + network.input_slack[rows.sample] * _norm(coef)
+    least = torch.linalg.vecdot(coef, centre) - torch.linalg.vecdot(coef.abs(), radius)
+    bound: Tensor = total + least - 2 * error - TINY
+    return bound
+
+
+def _norm(coef: Tensor) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(coef.flatten(1), ord=1, dim=1)
+    return norm
+
+
+def block_size(graph: Graph, value: int) -> int:
+    """How many rows over a value to take at once, so that memory stays flat."""
+    widest = max(prod(shape) for shape in graph.shapes[: value + 1])
+    return max(16, BLOCK_BYTES // (8 * widest))

@@ -1,0 +1,118 @@
+"""The order in which a batch of queries is tried: cheapest first, and what decides a query is reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import prod
+
+from pyprover.attack.gradient import Effort
+from pyprover.domains.analysis import ANALYSES
+from pyprover.engine.network import Network
+from pyprover.engine.problem import Deadline, OutOfTimeError, Problem, Progress, Settings, stopwatch
+from pyprover.engine.prove import class_cases, exclude, open_cases, regions
+from pyprover.engine.refute import Refuter
+from pyprover.errors import UserError
+from pyprover.verdict import Answer, Valid
+
+Emit = Callable[[Answer], None]
+
+_FIRST_SEARCH = Effort(starts=1, steps=12)
+_LATER_SEARCHES = (Effort(starts=3, steps=30), Effort(starts=8, steps=60))
+
+_BATCH_BYTES = 256 << 20
+_BATCH_MOST = 32
+_BYTES_A_VALUE = 120
+
+
+def verify(network: Network, problems: Sequence[Problem], settings: Settings, emit: Emit) -> None:
+    """Answer each problem once, as soon as it is decided.
+
+    Raises ``UserError`` before anything is answered when a property does not fit the network, or the domain is unknown.
+    A problem past its time has ``Timeout`` for what it leaves undecided; what was found before stays.
+    """
+    if settings.domain is not None and settings.domain not in ANALYSES:
+        raise UserError(f"unknown domain {settings.domain!r}", f"choose one of {', '.join(ANALYSES)}")
+    started = [Progress.start(problem, network.graph.outputs) for problem in problems]
+    for batch in _batches(network, started):
+        _Cascade(network, settings, emit, Deadline.after(settings.time_limit * len(batch)), batch).run()
+
+
+def _batches(network: Network, problems: list[Progress]) -> Iterator[list[Progress]]:
+    """Problems that fit into memory together."""
+    values = sum(prod(shape) for shape in network.graph.shapes)
+    size = min(_BATCH_MOST, max(1, _BATCH_BYTES // (_BYTES_A_VALUE * values)))
+    for first in range(0, len(problems), size):
+        yield problems[first : first + size]
+
+
+@dataclass(eq=False)
+class _Cascade:
+    """One batch on its way through the steps; ``waiting`` holds what is not answered yet."""
+
+    network: Network
+    settings: Settings
+    emit: Emit
+    deadline: Deadline
+    waiting: list[Progress]
+    refuter: Refuter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.refuter = Refuter(self.network, self.settings.store)
+
+    def run(self) -> None:
+        """Try the steps in order until all is answered."""
+        timed_out = False
+        try:
+            self._step("empty", self._empty)
+            self._step("centre", self.refuter.centres)
+            self._step("search", partial(self._search, _FIRST_SEARCH))
+            for domain in ANALYSES if self.settings.domain is None else (self.settings.domain,):
+                self._step(domain, partial(self._prove, domain))
+            for effort in _LATER_SEARCHES:
+                self._step("search", partial(self._search, effort))
+        except OutOfTimeError:
+            timed_out = True
+        for progress in self.waiting:
+            progress.settle_rest(timed_out=timed_out)
+            self.emit(progress.answer())
+
+    def _step(self, name: str, act: Callable[[list[Progress]], None]) -> None:
+        """Act on what is waiting, then answer what is done."""
+        if not self.waiting:
+            return
+        self.deadline.check()
+        try:
+            with stopwatch(name, self.waiting):
+                act(self.waiting)
+        finally:
+            done = [progress for progress in self.waiting if not self._unfinished(progress)]
+            self.waiting = [progress for progress in self.waiting if self._unfinished(progress)]
+            for progress in done:
+                self.emit(progress.answer())
+
+    def _unfinished(self, progress: Progress) -> bool:
+        if progress.problem.region.empty:
+            return False
+        return bool(progress.open) or (self.settings.full_matrix and bool(progress.pending_classes()))
+
+    def _empty(self, batch: list[Progress]) -> None:
+        for progress in batch:
+            if progress.problem.region.empty:
+                for k in progress.open:
+                    progress.decide(k, Valid(), "empty")
+
+    def _search(self, effort: Effort, batch: list[Progress]) -> None:
+        self.refuter.search(batch, effort, self.deadline.check)
+        if self.settings.full_matrix:
+            self.refuter.search_classes(batch, effort, self.deadline.check)
+
+    def _prove(self, domain: str, batch: list[Progress]) -> None:
+        """Analyse the regions once; all questions about them share the analysis."""
+        bounds = ANALYSES[domain](self.network.graph, regions(batch, self.network), self.deadline.check)
+        exclude(bounds, batch, open_cases, self.deadline.check)
+        for progress in batch:
+            progress.settle_proven(domain)
+        if self.settings.full_matrix:
+            exclude(bounds, batch, class_cases, self.deadline.check)

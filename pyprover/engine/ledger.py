@@ -1,0 +1,62 @@
+"""What is proven about one region: lower bounds of margins and of their convex combinations.
+
+A bound on margins of a set S excludes every case that has all of S among its margins: a proof for a group is one for
+every larger group. Only what holds in the whole region, whatever is asked about it, may enter; the type
+`RegionBounds` of where a bound came from is checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pyprover.domains.analysis import RegionBounds
+from pyprover.engine.case import Case, Margin
+
+
+@dataclass
+class Ledger:
+    """Lower bounds over one region."""
+
+    single: dict[Margin, float] = field(default_factory=dict)
+    combined: dict[frozenset[Margin], float] = field(default_factory=dict)
+
+    def record(self, source: RegionBounds, bounds: Iterable[tuple[Mapping[Margin, float], float]]) -> None:
+        """Keep bounds on convex combinations; each is (weights of margins, lower bound)."""
+        if not isinstance(source, RegionBounds):
+            raise TypeError(f"bounds of type {type(source).__name__} do not hold in the whole region")
+        for weights, bound in bounds:
+            support = [margin for margin, weight in weights.items() if weight > 0]
+            if len(support) == 1:
+                self.single[support[0]] = max(bound, self.single.get(support[0], bound))
+            else:
+                key = frozenset(support)
+                self.combined[key] = max(bound, self.combined.get(key, bound))
+
+    def margin(self, case: Case) -> float | None:
+        """The best lower bound of a convex combination of the case's margins; ``None`` when there is none."""
+        members = set(case.margins)
+        bounds = [self.single[m] for m in case.margins if m in self.single]
+        bounds += [bound for support, bound in self.combined.items() if support <= members]
+        return max(bounds, default=None)
+
+    def excludes(self, case: Case) -> bool:
+        """Whether the case is proven empty."""
+        members = set(case.margins)
+        if any(_decides(self.single[m], strict=m.strict) for m in case.margins if m in self.single):
+            return True
+        return any(
+            support <= members and _decides(bound, strict=any(m.strict for m in support))
+            for support, bound in self.combined.items()
+        )
+
+    def losers(self) -> set[int]:
+        """Classes that are proven to win nowhere."""
+        proven: list[Iterable[Margin]] = [[m] for m, bound in self.single.items() if _decides(bound, strict=m.strict)]
+        proven += [support for support, bound in self.combined.items() if bound > 0]
+        named = [{m.loser for m in support} for support in proven]
+        return {loser for losers in named if len(losers) == 1 for loser in losers if loser is not None}
+
+
+def _decides(bound: float, *, strict: bool) -> bool:
+    return bound >= 0 if strict else bound > 0

@@ -1,0 +1,43 @@
+"""A network ready to be verified: its graph in float64 and float32, and its replay in ONNX Runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pyprover.graph import Graph
+from pyprover.load import OnnxFile, load
+from pyprover.witness import Replayer
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """What is computed once a network file."""
+
+    file: OnnxFile
+    replayer: Replayer
+
+    @classmethod
+    def open(cls, path: str) -> Network:
+        """Load an ONNX file; ``UserError`` when it cannot be verified."""
+        return cls(load(path), Replayer(path))
+
+    @property
+    def graph(self) -> Graph:
+        """The network in float64."""
+        return self.file.graph
+
+    @cached_property
+    def graph32(self) -> Graph:
+        """The network in float32, for the search."""
+        return self.graph.to(torch.float32)
+
+    def exact_outputs(self, points: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Float64 outputs (N, outputs) at points (N, *input_shape)."""
+        with torch.inference_mode():
+            outputs: npt.NDArray[np.float64] = self.graph.forward(torch.from_numpy(points.astype(np.float64))).numpy()
+        return outputs

@@ -1,0 +1,164 @@
+"""What the engine is asked, and what it knows so far about one query."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from pyprover.engine.case import Case, beats, cases_of
+from pyprover.engine.ledger import Ledger
+from pyprover.query import Property, Within
+from pyprover.region import Region
+from pyprover.verdict import Answer, Outcome, Reached, Step, Timeout, Unknown, Valid, Verdict, Witness
+from pyprover.witness import Checked
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One query, its region resolved: what must hold there."""
+
+    query: int
+    region: Region
+    properties: tuple[Property, ...]
+
+
+Store = Callable[[Problem, npt.NDArray[np.float32], Checked], Witness]
+"""Saves a checked counterexample (*input_shape)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """How to verify.
+
+    ``time_limit``: wall-clock seconds a query; a batch shares its queries' time. ``full_matrix``: go on after
+    verdicts until each forbidden class is reached, impossible, or left open. ``domain``: the only one to prove with,
+    or ``None`` for all.
+    """
+
+    time_limit: float
+    store: Store
+    full_matrix: bool = False
+    domain: str | None = None
+    seed: int = 0
+
+
+@dataclass(eq=False)
+class Progress:
+    """What is known about one problem; ``notes`` per property: why it stays open although a candidate was found."""
+
+    problem: Problem
+    cases: tuple[tuple[Case, ...], ...]
+    classes: int
+    outcomes: list[Outcome | None]
+    notes: list[str | None]
+    ledger: Ledger = field(default_factory=Ledger)
+    centre: tuple[int, ...] = ()
+    centre_outputs: npt.NDArray[np.float64] | None = None
+    reached: dict[int, Witness] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    last_step: str = "centre"
+
+    @classmethod
+    def start(cls, problem: Problem, classes: int) -> Progress:
+        """Nothing known; ``UserError`` when a property does not fit the network."""
+        count = len(problem.properties)
+        cases = tuple(cases_of(prop, classes) for prop in problem.properties)
+        return cls(problem, cases, classes, [None] * count, [None] * count)
+
+    @cached_property
+    def inward(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None:
+        """The largest float32 box inside the region."""
+        return self.problem.region.inward()
+
+    @property
+    def open(self) -> list[int]:
+        """Properties without an outcome."""
+        return [k for k, outcome in enumerate(self.outcomes) if outcome is None]
+
+    def forbidden(self) -> set[int]:
+        """Classes that some property forbids."""
+        groups = [set(p.classes) for p in self.problem.properties if isinstance(p, Within)]
+        return {j for j in range(self.classes) if any(j not in group for group in groups)}
+
+    def wins(self, label: int) -> Case:
+        """The points where a class is a maximiser."""
+        return beats(label, [i for i in range(self.classes) if i != label])
+
+    def pending_classes(self) -> list[int]:
+        """Forbidden classes neither reached nor proven unable to win."""
+        return sorted(self.forbidden() - set(self.reached) - self.ledger.losers())
+
+    def decide(self, index: int, verdict: Verdict, step: str) -> None:
+        """Settle a property."""
+        self.outcomes[index] = Outcome(verdict, step, self.margin(index))
+
+    def settle_proven(self, step: str) -> None:
+        """Settle the properties all of whose cases are excluded."""
+        for k in self.open:
+            if all(self.ledger.excludes(case) for case in self.cases[k]):
+                self.decide(k, Valid(), step)
+
+    def settle_rest(self, *, timed_out: bool) -> None:
+        """Settle what is left as undecided."""
+        for k in self.open:
+            verdict: Verdict = Timeout() if timed_out else Unknown(self.notes[k] or "bound")
+            self.decide(k, verdict, self.last_step)
+
+    def margin(self, index: int) -> float | None:
+        """The least margin over the property's cases, each the best known; ``None`` when one is not known."""
+        known = [self.ledger.margin(case) for case in self.cases[index]]
+        margins = [m for m in known if m is not None and np.isfinite(m)]
+        return min(margins) if margins and len(margins) == len(known) else None
+
+    def answer(self) -> Answer:
+        """What is known, as the protocol says it."""
+        return Answer(
+            query=self.problem.query,
+            outcomes=tuple(outcome for outcome in self.outcomes if outcome is not None),
+            centre=self.centre,
+            impossible=tuple(sorted(self.ledger.losers())),
+            reached=tuple(Reached(label, self.reached[label]) for label in sorted(self.reached)),
+            seconds=sum(self.seconds.values()),
+            steps=tuple(Step(name, seconds) for name, seconds in self.seconds.items()),
+        )
+
+
+@contextmanager
+def stopwatch(step: str, sharers: Sequence[Progress]) -> Iterator[None]:
+    """Charge the CPU seconds spent inside, in equal shares."""
+    for progress in sharers:
+        progress.last_step = step
+    start = time.process_time()
+    try:
+        yield
+    finally:
+        share = (time.process_time() - start) / max(1, len(sharers))
+        for progress in sharers:
+            progress.seconds[step] = progress.seconds.get(step, 0.0) + share
+
+
+class OutOfTimeError(Exception):
+    """The time limit was reached; never leaves the engine."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment of the monotonic clock."""
+
+    moment: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """So many seconds from now."""
+        return cls(time.monotonic() + seconds)
+
+    def check(self) -> None:
+        """Raise when the moment has passed."""
+        if time.monotonic() > self.moment:
+            raise OutOfTimeError

@@ -1,0 +1,154 @@
+"""The refuting steps: the centre, and the search; a candidate counts once it is replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pyprover.attack.gradient import Effort, Targets, search
+from pyprover.attack.objective import LeaveGroup, MeetCase, Objective
+from pyprover.domains.analysis import Check
+from pyprover.engine.case import Case, matrix, violation
+from pyprover.engine.network import Network
+from pyprover.engine.problem import Progress, Store
+from pyprover.query import Within
+from pyprover.verdict import Invalid, Witness
+from pyprover.witness import Checked, Rejected, maximisers
+
+_NEARLY = 1e-5
+"""Candidates this close to a violation, relative to the outputs, are replayed too: they may touch a tie."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Aim:
+    """A point to look for: out of a group of classes, or in a case; ``label`` when it is for the matrix."""
+
+    progress: Progress
+    goal: frozenset[int] | Case
+    label: int | None = None
+
+
+@dataclass(eq=False)
+class Refuter:
+    """Checks candidates and settles what they refute; a point is stored once."""
+
+    network: Network
+    store: Store
+    _stored: dict[tuple[int, bytes], Witness] = field(default_factory=dict)
+
+    def centres(self, batch: Sequence[Progress]) -> None:
+        """Evaluate the centres; settle what fails there already."""
+        shape = self.network.graph.input_shape
+        points = np.stack([progress.problem.region.centre32().reshape(shape) for progress in batch])
+        outputs = self.network.replayer.outputs(points)
+        for progress, point, row in zip(batch, points, outputs, strict=True):
+            progress.centre = maximisers(row)
+            progress.centre_outputs = row.astype(np.float64)
+            self._try(progress, point, "centre")
+
+    def search(self, batch: Sequence[Progress], effort: Effort, check: Check) -> None:
+        """Look for a counterexample to each open property."""
+        self._search([aim for progress in batch for k in progress.open for aim in _aims(progress, k)], effort, check)
+
+    def search_classes(self, batch: Sequence[Progress], effort: Effort, check: Check) -> None:
+        """Look for a point where each pending class wins."""
+        aims = [
+            _Aim(progress, frozenset(range(progress.classes)) - {label}, label)
+            for progress in batch
+            for label in progress.pending_classes()
+        ]
+        self._search(aims, effort, check)
+
+    def _search(self, aims: Sequence[_Aim], effort: Effort, check: Check) -> None:
+        boxed = [aim for aim in aims if aim.progress.inward is not None]
+        for kind in (frozenset, Case):
+            chosen = [aim for aim in boxed if isinstance(aim.goal, kind)]
+            if not chosen:
+                continue
+            found = search(self.network.graph32, self._targets(chosen), effort, check)
+            near = found.values > -_NEARLY * found.scale
+            for k in near.nonzero().flatten().tolist():
+                point = found.points[k].numpy()
+                self._try(chosen[k].progress, point, "search")
+                self._try_class(chosen[k], point)
+
+    def _targets(self, aims: Sequence[_Aim]) -> Targets:
+        boxes = [aim.progress.inward for aim in aims]
+        shape = (len(aims), *self.network.graph.input_shape)
+        lower, upper = (
+            torch.from_numpy(np.stack([box[side] for box in boxes if box is not None]).reshape(shape))
+            for side in (0, 1)
+        )
+        centre = np.stack([aim.progress.problem.region.centre32() for aim in aims]).reshape(shape)
+        return Targets(_objective(aims, self.network.graph.outputs), lower, upper, torch.from_numpy(centre))
+
+    def _try(self, progress: Progress, point: npt.NDArray[np.float32], step: str) -> None:
+        """Settle each open property that fails at the point (*input_shape)."""
+        outputs = self.network.exact_outputs(point[None])[0]
+        near = -_NEARLY * float(np.abs(outputs).max())
+        for k in progress.open:
+            prop = progress.problem.properties[k]
+            amount = violation(prop, outputs)
+            if amount < near:
+                continue
+            checked = self.network.replayer.check(progress.problem.region, prop, point)
+            if isinstance(checked, Rejected):
+                progress.notes[k] = "tie" if checked.reason == "tie" else progress.notes[k]
+            elif not amount > 0:
+                progress.notes[k] = "rounding"
+            else:
+                witness = self._witness(progress, point, checked)
+                progress.decide(k, Invalid(witness), step)
+                _reach(progress, witness)
+
+    def _try_class(self, aim: _Aim, point: npt.NDArray[np.float32]) -> None:
+        """Note that the aim's class wins at the point, if it does."""
+        if aim.label is None or aim.label in aim.progress.reached:
+            return
+        others = Within(tuple(i for i in range(aim.progress.classes) if i != aim.label))
+        checked = self.network.replayer.check(aim.progress.problem.region, others, point)
+        if isinstance(checked, Checked) and violation(others, self.network.exact_outputs(point[None])[0]) > 0:
+            _reach(aim.progress, self._witness(aim.progress, point, checked))
+
+    def _witness(self, progress: Progress, point: npt.NDArray[np.float32], checked: Checked) -> Witness:
+        """The stored point, with the margin for what was checked."""
+        key = (id(progress), point.tobytes())
+        if key not in self._stored:
+            self._stored[key] = self.store(progress.problem, point, checked)
+        return replace(self._stored[key], margin=checked.margin)
+
+
+def _reach(progress: Progress, witness: Witness) -> None:
+    for label in progress.forbidden().intersection(witness.classes):
+        progress.reached.setdefault(label, witness)
+
+
+def _aims(progress: Progress, index: int) -> list[_Aim]:
+    """What refutes a property: leaving its group, or meeting one of its cases."""
+    prop = progress.problem.properties[index]
+    if isinstance(prop, Within):
+        group = frozenset(prop.classes)
+        return [_Aim(progress, group)] if 0 < len(group) < progress.classes else []
+    return [_Aim(progress, case) for case in progress.cases[index] if case.margins]
+
+
+def _objective(aims: Sequence[_Aim], outputs: int) -> Objective:
+    """The objective of aims of one kind."""
+    cases = [aim.goal for aim in aims if isinstance(aim.goal, Case)]
+    if not cases:
+        group = torch.zeros(len(aims), outputs, dtype=torch.bool)
+        for row, aim in enumerate(aims):
+            if not isinstance(aim.goal, Case):
+                group[row, sorted(aim.goal)] = True
+        return LeaveGroup(group)
+    width = max(len(case.margins) for case in cases)
+    weights = torch.zeros(len(cases), width, outputs)
+    constants = torch.full((len(cases), width), torch.inf)
+    for row, case in enumerate(cases):
+        margins, offsets = matrix(case.margins, outputs, torch.float32)
+        weights[row, : len(margins)], constants[row, : len(margins)] = -margins, -offsets
+    return MeetCase(weights, constants)

@@ -1,0 +1,114 @@
+"""Weights on the members of a group: convex combinations of margins that bound better than any single one.
+
+For a fixed relaxation the bound ``g(w)`` of the combination with weights w is the least of linear functions of w (one
+a vertex of the relaxation), so it is concave, and the vector of margins at the minimising vertex is a supergradient.
+Ascent starts at the best single margin and steps towards a target just above zero (Polyak's rule), projected onto the
+simplex.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pyprover.domains.analysis import Check, RegionBounds
+from pyprover.domains.base import unit
+from pyprover.domains.linear import lower_bounds
+from pyprover.domains.relaxation import Rows
+from pyprover.engine.case import Case, Margin, matrix
+
+ASCENT_STEPS = 12
+_TARGET = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Combination:
+    """Weights of margins, and the lower bound of their combination."""
+
+    weights: dict[Margin, float]
+    bound: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Forms:
+    """The margins of several cases, padded to one count.
+
+    ``weights`` (cases, margins, outputs); ``constants`` and ``valid`` (cases, margins).
+    """
+
+    sample: Tensor
+    weights: Tensor
+    constants: Tensor
+    valid: Tensor
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], sample: Sequence[int], outputs: int, dtype: torch.dtype) -> _Forms:
+        width = max(len(case.margins) for case in cases)
+        weights = torch.zeros(len(cases), width, outputs, dtype=dtype)
+        constants = torch.zeros(len(cases), width, dtype=dtype)
+        valid = torch.zeros(len(cases), width, dtype=torch.bool)
+        for k, case in enumerate(cases):
+            count = len(case.margins)
+            weights[k, :count], constants[k, :count] = matrix(case.margins, outputs, dtype)
+            valid[k, :count] = True
+        return cls(torch.tensor(sample), weights, constants, valid)
+
+
+def evaluate(bounds: RegionBounds, forms: _Forms, simplex: Tensor) -> tuple[Tensor, Tensor]:
+    """Bounds (cases,) of the combinations with weights (cases, margins), and a supergradient (cases, margins).
+
+    Rounding of the combined coefficients is within the slack of the network's last step, which counts more terms;
+    that of the constants is added here.
+    """
+    network = bounds.linearised
+    with torch.enable_grad():
+        coef = torch.einsum("km,kmo->ko", simplex, forms.weights).requires_grad_()
+        rows = Rows(forms.sample, coef, single=bool(forms.sample[0] == forms.sample[-1]))
+        form_bounds = lower_bounds(network, network.graph.output, rows)
+        (vertex,) = torch.autograd.grad(form_bounds.sum(), coef)
+    constant = (simplex * forms.constants).sum(1)
+    error = 2 * (simplex.shape[1] + 2) * unit(coef.dtype) * (simplex * forms.constants.abs()).sum(1)
+    slopes = torch.einsum("kmo,ko->km", forms.weights, vertex) + forms.constants
+    return form_bounds.detach() + constant - error, slopes
+
+
+def project(point: Tensor, valid: Tensor) -> Tensor:
+    """The nearest points of the simplex over the valid entries (Held, Wolfe and Crowder 1974)."""
+    masked = point.masked_fill(~valid, -1e9)
+    ordered = masked.sort(dim=1, descending=True).values
+    rank = torch.arange(1, point.shape[1] + 1, dtype=point.dtype)
+    threshold = (ordered.cumsum(1) - 1) / rank
+    active = (ordered > threshold).sum(1, keepdim=True)
+    return (masked - threshold.gather(1, active - 1)).clamp(min=0)
+
+
+def combine(
+    bounds: RegionBounds, cases: Sequence[Case], sample: Sequence[int], start: Sequence[int], check: Check
+) -> list[Combination]:
+    """For each case, in region ``sample[k]`` of the batch, the best combination found from its margin ``start[k]``."""
+    network = bounds.linearised
+    dtype = network.input.lower.dtype
+    forms = _Forms.of(cases, sample, network.graph.outputs, dtype)
+    simplex = torch.zeros(len(cases), forms.valid.shape[1], dtype=dtype)
+    simplex[torch.arange(len(cases)), torch.tensor(start)] = 1
+    best, best_bound = simplex, torch.full((len(cases),), -torch.inf, dtype=dtype)
+    target: Tensor | None = None
+    for _ in range(ASCENT_STEPS):
+        check()
+        value, slopes = evaluate(bounds, forms, simplex)
+        better = value > best_bound
+        best, best_bound = torch.where(better[:, None], simplex, best), torch.where(better, value, best_bound)
+        target = _TARGET * value.abs() if target is None else target
+        hopeless = slopes.masked_fill(~forms.valid, -torch.inf).amax(1) <= 0
+        if bool(((best_bound > 0) | hopeless).all()):
+            break
+        centred = (slopes - slopes.sum(1, keepdim=True) / forms.valid.sum(1, keepdim=True)) * forms.valid
+        length = (target - value).clamp(min=0) / centred.square().sum(1).clamp(min=1e-30)
+        simplex = project(simplex + length[:, None] * centred, forms.valid)
+    return [
+        Combination(dict(zip(case.margins, best[k].tolist(), strict=False)), float(best_bound[k]))
+        for k, case in enumerate(cases)
+    ]
