@@ -3,7 +3,7 @@
     A driver is one s-expression, all fields present:
     {v
     ((name pyprover)
-     (command ("%{python}" -m pyprover serve))      the words of the command; %{python} is an interpreter found by [command]
+     (command ("%{python}" -m pyprover serve))      the words of the command; for %{python} see [command]
      (python_modules (pyprover torch onnxruntime))  what that interpreter must be able to import
      (properties (Within Avoid))                    the kinds of property that it answers
      (domains (interval linear)))                   the abstract domains that it knows by name

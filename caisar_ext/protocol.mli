@@ -74,8 +74,9 @@ type dataset = {
 (** For each index asked, the arg-max set of the ONNX file at the sample itself. *)
 type predicted = { maximisers : int list list } [@@deriving sexp]
 
-(** [step]: what decided ([centre], [search], [interval], [linear], [empty]). [margin]: the proven lower bound on how far
-    the property is from failing ([Valid]), or the best bound known. *)
+(** [step]: what decided ([centre], [search], [interval], [linear], [empty]; [prover] when the orchestrator answers for
+    a prover that was lost). [margin]: the proven lower bound on how far the property is from failing ([Valid]), or the
+    best bound known. *)
 type outcome = { verdict : Verdict.answered; step : string; margin : float option } [@@deriving sexp]
 
 type reached = { class_index : int; witness : Verdict.witness } [@@deriving sexp]
@@ -117,7 +118,7 @@ type 'body envelope = { id : int; body : 'body }
 
 val payload_of_request : request envelope -> string
 
-(** [Error message] when the payload is no s-expression or not a reply; [message] quotes the offending part, shortened. *)
+(** [Error message] when the payload is no s-expression or not a reply; [message] quotes what offends, shortened. *)
 val reply_of_payload : string -> (reply envelope, string) result
 
 (** The prover's half, for tests of this module. *)

@@ -18,9 +18,7 @@ type statistics = {
   peak_memory : int;
 }
 
-type attempt = First | Second
-type pending = { batch : Protocol.verify; attempt : attempt }
-type assignment = { pending : pending; mutable unanswered : Query.t list }
+type assignment = { pending : Batches.pending; mutable unanswered : Query.t list }
 type exchange = { mutable outcome : (Protocol.reply, string) result option }
 type role = Starting | Idle | Calling of exchange | Verifying of assignment
 type member = { worker : Worker.t; mutable role : role; mutable network : Query.network option }
@@ -29,7 +27,7 @@ type t = {
   config : config;
   command : string array;
   mutable members : member list;
-  mutable queue : pending list;
+  mutable waiting : Batches.t;
   mutable on_answer : Protocol.answer -> unit;
   mutable next_id : int;
   mutable failed_starts : int;  (* in a row *)
@@ -107,11 +105,6 @@ let failure message (query : Query.t) : Protocol.answer =
 
 let fail_queries pool message queries = List.iter (fun query -> pool.on_answer (failure message query)) queries
 
-(* One at a time, so that a query that kills provers harms no other; last, so that the others come first. *)
-let retry pool (batch : Protocol.verify) queries =
-  let alone query = { batch = { batch with queries = [ query ] }; attempt = Second } in
-  pool.queue <- pool.queue @ List.map alone queries
-
 (* Losses *)
 
 let lost pool member reason =
@@ -121,7 +114,8 @@ let lost pool member reason =
   | Idle -> ()
   | Starting -> start_failed pool reason
   | Calling exchange -> exchange.outcome <- Some (Error reason)
-  | Verifying { pending = { batch; attempt = First }; unanswered } -> retry pool batch unanswered
+  | Verifying { pending = { batch; attempt = First }; unanswered } ->
+    pool.waiting <- Batches.again batch unanswered pool.waiting
   | Verifying { pending = { attempt = Second; _ }; unanswered } ->
     fail_queries pool ("the prover was lost twice with this query: " ^ reason) unanswered
 
@@ -243,7 +237,7 @@ let rec outcome_of pool exchange =
 let out_of_memory ?loc pool (refused : Protocol.refused) =
   Diag.error ?loc "%s" (refusal_reason pool refused) ~hint:"allow more with --memory-limit"
 
-let rec ask ?loc ?(attempt = First) pool ~network request ~accept =
+let rec ask ?loc ?(attempt = Batches.First) pool ~network request ~accept =
   let member = borrow pool network in
   let exchange = { outcome = None } in
   member.role <- Calling exchange;
@@ -285,34 +279,23 @@ let predict ?loc pool (predict : Protocol.predict) =
 
 (* Verification *)
 
-(* A batch whose network the member has loaded; else one whose network nobody has, so that networks spread; else any. *)
-let choose pool member =
-  let network pending = pending.batch.network in
-  let others = List.filter_map (fun other -> if other == member then None else other.network) pool.members in
-  let preferences =
-    [
-      (fun pending -> member.network = Some (network pending));
-      (fun pending -> not (List.mem (network pending) others));
-      (fun _ -> true);
-    ]
-  in
-  List.find_map (fun preference -> List.find_opt preference pool.queue) preferences
-
 let assign pool member =
-  match choose pool member with
+  let network_elsewhere other = if other == member then None else other.network in
+  let elsewhere = List.filter_map network_elsewhere pool.members in
+  match Batches.next ~loaded:member.network ~elsewhere pool.waiting with
   | None -> ()
-  | Some ({ batch; _ } as pending) ->
+  | Some (({ batch; _ } as pending), waiting) ->
     let { patience; _ } = pool.config in
     let loading = if member.network = Some batch.network then 0. else patience.loading in
     let time = float_of_int (List.length batch.queries) *. batch.time_limit in
-    pool.queue <- List.filter (( != ) pending) pool.queue;
+    pool.waiting <- waiting;
     member.role <- Verifying { pending; unanswered = batch.queries };
     member.network <- Some batch.network;
     send pool member ~allowance:(loading +. time +. patience.grace) (Verify batch)
 
 let rec start_needed pool =
   let starting = List.filter (fun member -> member.role = Starting) pool.members in
-  if may_start pool && List.compare_lengths pool.queue starting > 0 then begin
+  if may_start pool && List.compare_lengths pool.waiting starting > 0 then begin
     start pool;
     start_needed pool
   end
@@ -320,19 +303,18 @@ let rec start_needed pool =
 let rec work_off pool =
   List.iter (assign pool) (List.filter is_idle pool.members);
   start_needed pool;
-  if pool.queue <> [] || List.exists is_verifying pool.members then begin
+  if pool.waiting <> [] || List.exists is_verifying pool.members then begin
     turn pool;
     work_off pool
   end
 
 let verify pool ~on_answer batches =
   List.iter (Drivers.check pool.config.driver) batches;
-  let pending (batch : Protocol.verify) = if batch.queries = [] then None else Some { batch; attempt = First } in
-  pool.queue <- List.filter_map pending batches;
+  pool.waiting <- Batches.of_list batches;
   pool.on_answer <- on_answer;
   (* After an exception nobody waits for the answers any more. *)
   let abandon () =
-    pool.queue <- [];
+    pool.waiting <- [];
     kill pool (List.filter is_verifying pool.members)
   in
   match Fun.protect ~finally:abandon (fun () -> work_off pool) with
@@ -340,16 +322,6 @@ let verify pool ~on_answer batches =
   | exception Stopped -> Interrupted
 
 (* The pool's life *)
-
-(* A signal that the caller has been told to ignore (nohup) stays ignored; a second one has its usual effect. *)
-let catch pool signal =
-  let behaviour _ =
-    pool.signalled <- true;
-    Sys.set_signal signal Signal_default
-  in
-  let previous = Sys.signal signal (Signal_handle behaviour) in
-  if previous = Signal_ignore then Sys.set_signal signal Signal_ignore;
-  (signal, previous)
 
 let parting_grace = 2.
 
@@ -366,7 +338,7 @@ let create config =
     config;
     command = Drivers.command ?override:config.command config.driver;
     members = [];
-    queue = [];
+    waiting = [];
     on_answer = ignore;
     next_id = 0;
     failed_starts = 0;
@@ -377,10 +349,7 @@ let create config =
 let with_pool config f =
   let pool = create config in
   at_exit (fun () -> kill pool pool.members);
-  let broken_pipe = (Sys.sigpipe, Sys.signal Sys.sigpipe Signal_ignore) in
-  let signals = broken_pipe :: List.map (catch pool) [ Sys.sigint; Sys.sigterm; Sys.sighup ] in
-  let restore () = List.iter (fun (signal, behaviour) -> Sys.set_signal signal behaviour) signals in
-  Fun.protect ~finally:restore @@ fun () ->
+  Signals.catching ~on_interrupt:(fun () -> pool.signalled <- true) @@ fun () ->
   match f pool with
   | result ->
     dismiss pool;

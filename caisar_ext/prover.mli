@@ -1,8 +1,8 @@
 (** A pool of persistent provers: requests in, answers out, whatever the processes do.
 
     A worker that dies, hangs, speaks out of turn or runs out of memory loses its process, never an answer that it gave
-    and never a query: what it left unanswered is asked once more, elsewhere, one query at a time, and then answered with
-    {!Verdict.Failure} and the reason. *)
+    and never a query: what it left unanswered is asked once more, elsewhere, one query at a time, and then answered
+    with {!Verdict.Failure} and the reason. *)
 
 (** Seconds of patience, beside the time limits of queries, before a worker counts as hung. *)
 type patience = {
@@ -55,9 +55,9 @@ val predict : ?loc:Diag.location -> t -> Protocol.predict -> int list list
 type completion = Completed | Interrupted
 
 (** [verify pool ~on_answer batches] asks all the batches, each of one worker, which has its network loaded if any
-    has. [on_answer] gets one answer for every query, as they come, in no order; its outcomes are as many as the query's
-    properties. Queries that a prover refuses as a user's mistake, or that are lost twice, are answered with
-    {!Verdict.Failure} in step [prover].
+    has. [on_answer] gets one answer for every query, as they come, in no order; its outcomes are as many as the
+    query's properties. It must not ask the pool for anything. Queries that a prover refuses as a user's mistake, or
+    that are lost twice, are answered with {!Verdict.Failure} in step [prover].
 
     [Interrupted]: some queries are without an answer. Raises {!Diag.Error} when three provers in a row do not start and
     none works, when a prover speaks another version of the protocol, or when a batch is beyond the driver
@@ -65,8 +65,8 @@ type completion = Completed | Interrupted
 val verify : t -> on_answer:(Protocol.answer -> unit) -> Protocol.verify list -> completion
 
 (** [started] counts processes that said [Welcome], [start_up_seconds] what they took for it, together; [lost] counts
-    processes that ended otherwise than at the pool's wish. [cpu_seconds] and [peak_memory] (bytes, of one process) are as
-    the provers report them for the batches that they finished. *)
+    processes that ended otherwise than at the pool's wish. [cpu_seconds] and [peak_memory] (bytes, of one process) are
+    as the provers report them for the batches that they finished. *)
 type statistics = {
   started : int;
   lost : int;

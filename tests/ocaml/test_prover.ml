@@ -174,6 +174,27 @@ let few_queries_few_workers () =
   let run = verify ~jobs:8 [ batch [ query 0 "ok"; query 1 "ok" ]; batch [] ] in
   Alcotest.(check int) "workers" 1 (List.length run.pids)
 
+(* One worker, two networks in turn: each is loaded once. *)
+let same_network_first () =
+  let order = ref [] in
+  let path i = if i mod 2 = 0 then "/even.onnx" else "/odd.onnx" in
+  let batches = List.init 6 (fun i -> batch ~path:(path i) [ query i "ok" ]) in
+  with_folder (fun folder ->
+      ignore (verify_in ~on_answer:(fun answer -> order := answer.query :: !order) (config folder) batches));
+  Alcotest.(check (list int)) "order" [ 0; 2; 4; 1; 3; 5 ] (List.rev !order)
+
+let spreads_networks () =
+  let waiting = Batches.of_list [ batch ~path:"/a" [ query 0 "ok" ]; batch []; batch ~path:"/b" [ query 1 "ok" ] ] in
+  let next ~loaded ~elsewhere =
+    match Batches.next ~loaded:(Option.map network loaded) ~elsewhere:(List.map network elsewhere) waiting with
+    | Some (pending, [ _ ]) -> pending.batch.network.path
+    | Some _ | None -> Alcotest.fail "two batches wait"
+  in
+  Alcotest.(check string) "first" "/a" (next ~loaded:None ~elsewhere:[]);
+  Alcotest.(check string) "loaded" "/b" (next ~loaded:(Some "/b") ~elsewhere:[]);
+  Alcotest.(check string) "not elsewhere" "/b" (next ~loaded:(Some "/c") ~elsewhere:[ "/a" ]);
+  Alcotest.(check string) "any" "/a" (next ~loaded:None ~elsewhere:[ "/a"; "/b" ])
+
 let large_frames () =
   let classes = List.init 250_000 Fun.id in
   let run = verify [ batch [ query 0 "huge" ]; batch [ query ~classes 1 "ok" ]; batch [ query 2 "noise" ] ] in
@@ -214,7 +235,8 @@ let answered_twice () =
 
 let only_once () =
   let misbehave_once = [ "kill once"; "exit once"; "garbage once"; "refuse-memory once" ] in
-  let run = verify (List.mapi (fun i behaviour -> batch [ query (2 * i) behaviour; query ((2 * i) + 1) "ok" ]) misbehave_once) in
+  let batch_of i behaviour = batch [ query (2 * i) behaviour; query ((2 * i) + 1) "ok" ] in
+  let run = verify (List.mapi batch_of misbehave_once) in
   List.iter (is_valid run) (List.init 8 Fun.id);
   Alcotest.(check int) "lost workers" 4 run.statistics.lost
 
@@ -319,10 +341,10 @@ let raise_signal signal = Unix.kill (Unix.getpid ()) signal
 
 let interrupted signal () =
   with_folder @@ fun folder ->
-  let batches = List.init 4 (fun i -> batch [ query (2 * i) "sleep"; query ((2 * i) + 1) "hang" ]) in
+  let batch_of i = batch ~time_limit:60. [ query (2 * i) "sleep"; query ((2 * i) + 1) "hang" ] in
   let interrupt (answer : Protocol.answer) = if answer.query = 2 then raise_signal signal in
   let start = Process.now () in
-  let run = verify_in ~on_answer:interrupt (config ~jobs:2 folder) (List.map (fun b -> { b with Protocol.time_limit = 60. }) batches) in
+  let run = verify_in ~on_answer:interrupt (config ~jobs:2 folder) (List.init 4 batch_of) in
   Alcotest.(check bool) "interrupted" true (run.completion = Interrupted);
   is_valid run 2;
   Alcotest.(check bool) "nothing was concluded from it" true (Hashtbl.length run.answers <= 2);
@@ -424,7 +446,8 @@ let finds_python () =
   let words = Array.to_list (Drivers.command driver) in
   Alcotest.(check (list string)) "the rest of the command" [ "-m"; "pyprover"; "serve" ] (List.tl words);
   check_says "interpreter" (List.hd words) "python3";
-  Alcotest.(check (array string)) "override" [| "/bin/sh"; "-c"; "exec x -y" |] (Drivers.command ~override:"x -y" driver);
+  let override = Drivers.command ~override:"x -y" driver in
+  Alcotest.(check (array string)) "override" [| "/bin/sh"; "-c"; "exec x -y" |] override;
   (match Drivers.command { driver with python_modules = [ "no_such_module_at_all" ] } with
    | _ -> Alcotest.fail "found"
    | exception Diag.Error [ { message; hint = Some hint; _ } ] ->
@@ -448,6 +471,8 @@ let () =
           case "answers stream" answers_stream;
           case "several at once" two_work_at_once;
           case "few queries, few workers" few_queries_few_workers;
+          case "same network first" same_network_first;
+          case "networks spread" spreads_networks;
           case "large frames and stray prints" large_frames;
           case "slow start" slow_start;
           case "undecided stays" undecided_stays;
