@@ -80,7 +80,8 @@ let check_indexes s =
   in
   let mistakes = List.filter_map (fun ((_, index) as c) -> Option.map (fun m -> (index.value, m)) (claim c)) classes in
   let free = List.filter (fun i -> not (Hashtbl.mem taken i)) (List.init count Fun.id) in
-  let hint = "not used: " ^ String.concat ", " (List.map string_of_int free) in
+  let shown = List.map string_of_int (List.filteri (fun i _ -> i < 10) free) in
+  let hint = "not used: " ^ String.concat ", " (if List.length free > 10 then shown @ [ "..." ] else shown) in
   let tell = function
     | value, (place, `Taken (first : name)) ->
       report s place "index %d is already that of \"%s\" (line %d)" value first.text (line first) ~hint

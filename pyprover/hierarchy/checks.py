@@ -115,7 +115,8 @@ class _Names:
                 wrong.append((item, message))
             else:
                 taken[item.index] = item.name
-        hint = "not used: " + ", ".join(str(i) for i in range(count) if i not in taken)
+        free = [str(i) for i in range(count) if i not in taken]
+        hint = "not used: " + ", ".join([*free[:10], *(["..."] if len(free) > 10 else [])])
         self.found += [Mistake(item.index_place, message, hint) for item, message in wrong]
 
 
