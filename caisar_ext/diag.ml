@@ -92,9 +92,13 @@ let pp_location ppf l =
 (* A long line is shown up to this width: a generated specification may have one of thousands of characters. *)
 let excerpt_width = 160
 
+(* Tabs would misplace the underline, and control characters do not belong on a terminal. *)
+let printable = String.map (fun c -> if Char.code c < 0x20 || c = '\127' then ' ' else c)
+
 let pp_excerpt ppf l =
   match source_line ?source:l.source l.file l.line with
   | Some text when l.column <= excerpt_width ->
+    let text = printable text in
     let length = code_points text (String.length text) in
     let text = if String.length text > excerpt_width then String.sub text 0 excerpt_width ^ "..." else text in
     let last = if l.end_line > l.line then length else l.end_column in
