@@ -85,7 +85,19 @@ let full_matrix =
   Arg.(value & flag & info [ "full-matrix" ]
          ~doc:"Go on after the first witness: tell for every class whether it can be answered.")
 
-let json = Arg.(value & flag & info [ "json" ] ~doc:"Print the conclusions as JSON; see $(b,grammar/conclusions.schema.json).")
+type form = Text of { color : Fmt.style_renderer option; detail : Report_context.detail } | Json
+
+let form =
+  let json =
+    Arg.(value & flag & info [ "json" ]
+           ~doc:"Print the conclusions as JSON, every sample included; see $(b,grammar/conclusions.schema.json).")
+  in
+  let detail =
+    let verbose = Arg.info [ "v"; "verbose" ] ~doc:"List every sample, not a few for each goal." in
+    Arg.(value & vflag Report_context.Brief [ (Report_context.Full, verbose) ])
+  in
+  let form json color detail = if json then Json else Text { color; detail } in
+  Term.(const form $ json $ Fmt_cli.style_renderer () $ detail)
 
 (* {1 verify} *)
 
@@ -118,14 +130,16 @@ let with_witness_folder wanted f =
     Unix.mkdir folder 0o700;
     Fun.protect ~finally:(fun () -> remove_tree folder) (fun () -> f folder)
 
-let verify specification selection samples time_limit full_matrix pool witnesses json =
+let verify specification selection samples time_limit full_matrix pool witnesses form =
   with_witness_folder witnesses @@ fun witness_dir ->
   let pool = pool ~witness_dir ~pictures:(witnesses <> None) in
   let options : Verification.options = { specification; selection; samples; time_limit; full_matrix; pool } in
   let progress = Progress.create () in
   let result = Verification.run options ~on_event:(Progress.event progress) in
   Progress.finish progress;
-  if json then Report_json.print options result else Report.print options result;
+  (match form with
+   | Json -> Report_json.print options result
+   | Text { color; detail } -> Report.print { color; detail; witnesses } options result);
   Verification.exit_code result
 
 let verify_cmd =
@@ -140,7 +154,7 @@ let verify_cmd =
       `Pre "  $(mname) $(tname) cifar10.mlw -g same_family -D 'eps:8.0 /. 255.0' --samples 0:20 --witnesses out/" ]
   in
   Cmd.v (Cmd.info "verify" ~doc ~man ~exits)
-    Term.(const verify $ specification $ selection $ samples $ seconds $ full_matrix $ pool $ witnesses $ json)
+    Term.(const verify $ specification $ selection $ samples $ seconds $ full_matrix $ pool $ witnesses $ form)
 
 (* {1 Entry} *)
 

@@ -1,15 +1,16 @@
-let verdict ppf (v : Verdict.concluded) =
-  match v with
-  | Valid -> Fmt.(styled `Green string) ppf "Valid"
-  | Invalid _ -> Fmt.(styled `Red string) ppf "Invalid"
-  | Unknown reason -> Fmt.pf ppf "%a (%s)" Fmt.(styled `Yellow string) "Unknown" reason
-  | Timeout -> Fmt.(styled `Yellow string) ppf "Timeout"
-  | Failure message -> Fmt.pf ppf "%a (%s)" Fmt.(styled `Magenta string) "Failure" message
+type style = { color : Fmt.style_renderer option; detail : Report_context.detail; witnesses : string option }
 
-let goal ppf (g : Aggregate.goal) =
-  Fmt.pf ppf "%-24s %a: proven %d, refuted %d (wrong at the centre: %d), open %d@." g.goal.name verdict g.verdict
-    g.counts.proven g.counts.refuted g.counts.wrong_at_centre g.counts.undecided
+let pp ~width style (options : Verification.options) ppf (result : Verification.result) =
+  let context : Report_context.t = { width; detail = style.detail; witnesses = style.witnesses; result } in
+  Report_header.pp context options ppf ();
+  Report_goals.pp context ppf ();
+  List.iter (fun setting -> Report_setting.pp context setting ppf ()) result.conclusions.settings;
+  Report_closing.pp context options ppf ()
 
-let print _options (result : Verification.result) =
-  Fmt_tty.setup_std_outputs ();
-  List.iter (goal Fmt.stdout) result.conclusions.goals
+(* In a file, and where it cannot be told. *)
+let default_width = 100
+
+let print style options result =
+  Report_terminal.setup style.color;
+  let width = Option.value ~default:default_width (Report_terminal.columns Unix.stdout) in
+  Fmt.pr "%a@?" (pp ~width style options) result

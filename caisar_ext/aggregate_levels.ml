@@ -1,0 +1,53 @@
+type height = int
+type row = { level : Hierarchy.level; proven : int; refuted : int; open_ : int }
+type interval = { finest_proven : height option; coarsest_refuted : height option; samples : int }
+
+(* {1 One sample} *)
+
+let heights status (s : Aggregate.sample) =
+  List.filter_map Fun.id (List.mapi (fun k (_, found) -> if found = status then Some k else None) s.levels)
+
+let finest_proven s = List.nth_opt (heights Proven s) 0
+let coarsest_refuted s = List.nth_opt (List.rev (heights Refuted s)) 0
+
+(* Blocks of cuts are nodes of the tree, so they are among the levels of their classes. *)
+let status hierarchy level (s : Aggregate.sample) =
+  let node = Hierarchy.at_level hierarchy level s.reference in
+  snd (List.find (fun (n, _) -> Hierarchy.equal n node) s.levels)
+
+let severity hierarchy ~reference answers =
+  List.fold_left (fun worst answer -> max worst (Hierarchy.severity hierarchy ~reference ~answer)) 0 answers
+
+(* {1 All samples} *)
+
+let row (setting : Aggregate.setting) level =
+  let add row s =
+    match status setting.hierarchy level s with
+    | Proven -> { row with proven = row.proven + 1 }
+    | Refuted -> { row with refuted = row.refuted + 1 }
+    | Open -> { row with open_ = row.open_ + 1 }
+  in
+  List.fold_left add { level; proven = 0; refuted = 0; open_ = 0 } setting.samples
+
+let rows (setting : Aggregate.setting) =
+  let depth = Hierarchy.depth setting.hierarchy in
+  let count = if Hierarchy.never setting.hierarchy = [] then depth else depth + 1 in
+  let ups = List.init count (fun k -> Hierarchy.Up k) in
+  let cuts = List.map (fun (name, _) -> Hierarchy.Cut name) (Hierarchy.cuts setting.hierarchy) in
+  List.map (row setting) (ups @ cuts)
+
+(* Nothing proven comes last, nothing refuted first. *)
+let order a b =
+  let proven i = Option.value ~default:max_int i.finest_proven in
+  let refuted i = Option.value ~default:(-1) i.coarsest_refuted in
+  compare (proven a, refuted a) (proven b, refuted b)
+
+let intervals (setting : Aggregate.setting) =
+  let table = Hashtbl.create 16 in
+  let add s =
+    let key = (finest_proven s, coarsest_refuted s) in
+    Hashtbl.replace table key (1 + Option.value ~default:0 (Hashtbl.find_opt table key))
+  in
+  List.iter add setting.samples;
+  let interval (finest_proven, coarsest_refuted) samples all = { finest_proven; coarsest_refuted; samples } :: all in
+  List.sort order (Hashtbl.fold interval table [])

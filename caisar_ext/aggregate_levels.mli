@@ -1,0 +1,24 @@
+(** How the samples of a setting stand at each level of the hierarchy: what {!Aggregate} concludes, counted. *)
+
+(** A level counted upwards, [up k]. *)
+type height = int
+
+type row = { level : Hierarchy.level; proven : int; refuted : int; open_ : int }
+
+(** From [up 0] to the last level at which something can fail, which is below the root unless there are [never] pairs;
+    then the cuts, in the order of the file. *)
+val rows : Aggregate.setting -> row list
+
+(** How many samples share their finest proven and their coarsest refuted level; what lies between is open. *)
+type interval = { finest_proven : height option; coarsest_refuted : height option; samples : int }
+
+(** The safest first. *)
+val intervals : Aggregate.setting -> interval list
+
+(** A sample's own interval. *)
+val finest_proven : Aggregate.sample -> height option
+
+val coarsest_refuted : Aggregate.sample -> height option
+
+(** The worst of these answers: {!Hierarchy.severity}. *)
+val severity : Hierarchy.t -> reference:int -> int list -> int

@@ -1,0 +1,172 @@
+open Report_table
+
+type context = Report_context.t
+
+(* What is known of a goal: the question, and its conclusion. *)
+type goal = { plan : Plan.goal; conclusion : Aggregate.goal; radius : Q.t option }
+
+let queries (context : context) (goal : Plan.goal) =
+  let query = function
+    | Plan.Asked { query; _ } -> Some context.result.plan.queries.(query).query
+    | Plan.Undecided _ -> None
+  in
+  List.filter_map query (Formula.leaves goal.formula)
+
+let goal context plan conclusion =
+  let radius = List.find_map (fun (q : Query.t) -> Report_words.radius q.region) (queries context plan) in
+  { plan; conclusion; radius }
+
+(* {1 The table} *)
+
+let columns =
+  [ name "goal"; name "region"; left "verdict"; right "proven"; right ""; right "refuted"; left ""; right "open" ]
+
+(* The kinds of region that a goal asks about. *)
+let regions context plan =
+  match List.sort_uniq compare (List.map (fun (q : Query.t) -> Report_words.region q.region) (queries context plan)) with
+  | [] -> "-"
+  | [ one ] -> one
+  | first :: others -> Printf.sprintf "%s and %d more" first (List.length others)
+
+let row context { plan; conclusion = g; _ } =
+  let verdict = cell ~style:(Report_words.verdict_style g.verdict) (Report_words.verdict g.verdict) in
+  let first = [ cell ~style:`Bold (Report_context.goal_name context g.goal); cell (regions context plan); verdict ] in
+  let { Aggregate.proven; refuted; wrong_at_centre; undecided } = g.counts in
+  let wrong = if wrong_at_centre = 0 then "" else Printf.sprintf "%d at centre" wrong_at_centre in
+  if g.samples = [] then first
+  else
+    first
+    @ [ count ~style:`Green proven; cell (Report_words.percentage proven (List.length g.samples));
+        count ~style:`Red refuted; cell wrong; count ~style:`Yellow undecided ]
+
+(* {1 Samples that decide a goal} *)
+
+let witness (v : Verdict.concluded) = match v with Invalid (Witness w) -> Some w | _ -> None
+let is_refuted (s : Aggregate.sample_verdict) = match s.verdict with Invalid _ -> true | _ -> false
+let is_undecided (s : Aggregate.sample_verdict) = not (Verdict.is_decided s.verdict)
+
+(* Without a hierarchy all mistakes are alike. *)
+let severity (s : Aggregate.sample_verdict) =
+  match (s.subject.reference, witness s.verdict) with
+  | Some (hierarchy, reference), Some w -> Aggregate_levels.severity hierarchy ~reference w.classes
+  | _ -> 0
+
+(* With the group inside which the reference and the answer still are. *)
+let severity_text (s : Aggregate.sample_verdict) =
+  match (s.subject.reference, witness s.verdict) with
+  | Some (hierarchy, reference), Some w ->
+    let never = List.exists (fun answer -> Hierarchy.forbidden hierarchy ~reference ~answer) w.classes in
+    let ancestor = Hierarchy.(lowest_common_ancestor hierarchy (Classes.of_list (reference :: w.classes))) in
+    let name = Option.fold ~none:"" ~some:(Hierarchy.node_name hierarchy) ancestor in
+    Printf.sprintf "severity %d, %s" (severity s) (if never then "never allowed" else name)
+  | _ -> ""
+
+(* The class that is meant, and the true one where they differ. *)
+let reference context (subject : Plan.subject) =
+  let name = Report_context.class_name context (Some subject) in
+  match subject.reference with
+  | Some (_, c) when c <> subject.truth -> Printf.sprintf "%s (truth %s)" (name c) (name subject.truth)
+  | _ -> name subject.truth
+
+let step (s : Aggregate.sample_verdict) = Option.fold ~none:"" ~some:(fun (o : Protocol.outcome) -> o.step) s.outcome
+
+let place radius (w : Verdict.witness) =
+  if w.centre then "at the centre" else "distance " ^ Report_words.distance ~radius w.distance
+
+let kept (context : context) (w : Verdict.witness) =
+  if context.witnesses = None then [] else [ cell ~style:`Faint (Filename.basename w.file) ]
+
+let refuted_row context radius (s : Aggregate.sample_verdict) =
+  let sample = cell (Report_context.sample context s.subject) in
+  match witness s.verdict with
+  | None -> [ sample; cell (reference context s.subject); cell "a proof of the contrary" ]
+  | Some w ->
+    let answers = Report_context.answers context (Some s.subject) w.classes in
+    [ sample; cell ~style:`Red (Printf.sprintf "%s -> %s" (reference context s.subject) answers);
+      cell (severity_text s); cell (place radius w); cell ~style:`Faint (step s) ]
+    @ kept context w
+
+let best_margin (s : Aggregate.sample_verdict) = Option.bind s.outcome (fun o -> o.margin)
+
+let undecided_row context (s : Aggregate.sample_verdict) =
+  let margin = Option.fold ~none:"" ~some:(fun m -> "best margin " ^ Report_words.real m) (best_margin s) in
+  [ cell (Report_context.sample context s.subject); cell (reference context s.subject);
+    cell ~style:(Report_words.verdict_style s.verdict) (Option.value ~default:"" (Report_words.reason s.verdict));
+    cell margin; cell ~style:`Faint (step s) ]
+
+let shown = 5
+let sublist = [ right ""; name ""; name ""; left ""; left ""; name "" ]
+
+let samples (context : context) row ordered ppf () =
+  let first, left = Report_context.at_most shown context ordered in
+  pp_rows ~width:context.width ~indent:6 sublist (List.map row first) ppf ();
+  if left > 0 then Fmt.pf ppf "      %a@\n" Fmt.(styled `Faint string) (Printf.sprintf "and %d more (--verbose lists all)" left)
+
+(* Reasons with their counts, the most frequent first. *)
+let reasons (undecided : Aggregate.sample_verdict list) =
+  let texts = List.filter_map (fun (s : Aggregate.sample_verdict) -> Report_words.reason s.verdict) undecided in
+  let tally text = (List.length (List.filter (String.equal text) texts), text) in
+  let tallies = List.rev (List.sort compare (List.map tally (List.sort_uniq compare texts))) in
+  String.concat "; " (List.map (fun (n, text) -> Printf.sprintf "%d %s" n text) tallies)
+
+let worst_first (a : Aggregate.sample_verdict) b = compare (- severity a) (- severity b)
+
+(* The nearest to a proof first; those without a margin last. *)
+let nearest_first a b =
+  let distance s = Option.fold ~none:Float.infinity ~some:Float.neg (best_margin s) in
+  compare (distance a) (distance b)
+
+let deciding context { conclusion = g; radius; _ } ppf () =
+  let refuted = List.stable_sort worst_first (List.filter is_refuted g.samples) in
+  let undecided = List.stable_sort nearest_first (List.filter is_undecided g.samples) in
+  if refuted <> [] then samples context (refuted_row context radius) refuted ppf ()
+  else samples context (undecided_row context) undecided ppf ();
+  if refuted <> [] && undecided <> [] then
+    Fmt.pf ppf "      %a@\n" Fmt.(styled `Yellow string) (shorten (context.width - 6) ("open: " ^ reasons undecided))
+
+(* {1 Goals without samples, and parts of goals that are about none} *)
+
+let verdict_text radius (v : Verdict.concluded) =
+  match v with
+  | Valid -> "proven"
+  | Invalid Proof_of_contrary -> "a proof of the contrary"
+  | Invalid (Witness w) ->
+    let outputs = String.concat " and " (List.map string_of_int w.classes) in
+    Printf.sprintf "witness %s: violated by %s, output %s largest, %s" (Filename.basename w.file)
+      (Report_words.real w.margin) outputs (place radius w)
+  | v -> Option.value ~default:"" (Report_words.reason v)
+
+let outcome_text radius (o : Protocol.outcome) =
+  let margin =
+    match (o.verdict, o.margin) with
+    | Invalid _, _ | _, None -> ""
+    | Valid, Some m -> ", margin " ^ Report_words.real m
+    | _, Some m -> ", best margin " ^ Report_words.real m
+  in
+  Printf.sprintf "%s (step %s%s)" (verdict_text radius (Verdict.conclude o.verdict)) o.step margin
+
+let lines (context : context) texts ppf () =
+  let first, left = Report_context.at_most shown context texts in
+  let line text = Fmt.pf ppf "      %s@\n" (printable text) in
+  List.iter line first;
+  if left > 0 then line (Printf.sprintf "and %d more (--verbose lists all)" left)
+
+let whole context { conclusion = g; radius; _ } ppf () =
+  let explained (s : Aggregate.sample_verdict) = compare s.verdict g.verdict = 0 in
+  if g.outcomes <> [] then lines context (List.map (outcome_text radius) g.outcomes) ppf ()
+  else if g.verdict = Valid && g.samples = [] then lines context [ "nothing to prove: its conditions leave no case" ] ppf ()
+  else if g.verdict <> Valid && not (List.exists explained g.samples) then
+    lines context [ verdict_text radius g.verdict ] ppf ()
+
+(* {1 All} *)
+
+let pp (context : context) ppf () =
+  let goals = List.map2 (goal context) context.result.plan.goals context.result.conclusions.goals in
+  let headings, rows = Report_table.lines ~width:context.width ~indent:2 columns (List.map (row context) goals) in
+  let one goal row =
+    Fmt.pf ppf "%a@\n" row ();
+    if goal.conclusion.verdict <> Valid then deciding context goal ppf ();
+    whole context goal ppf ()
+  in
+  Fmt.pf ppf "%a%a@\n" (Report_context.heading "Goals") () headings ();
+  List.iter2 one goals rows

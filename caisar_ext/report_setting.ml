@@ -1,0 +1,140 @@
+open Report_table
+
+type context = Report_context.t
+
+let subheading title ppf () = Fmt.pf ppf "@\n  %a@\n" Fmt.(styled `Underline string) (printable title)
+
+let statuses ~proven ~refuted ~open_ =
+  [ count ~style:`Green proven; count ~style:`Red refuted; count ~style:`Yellow open_ ]
+
+(* {1 Levels} *)
+
+let level_name (hierarchy : Hierarchy.t) (level : Hierarchy.level) =
+  match level with
+  | Up 0 -> "up 0, the class itself"
+  | Up k when k = Hierarchy.depth hierarchy -> Printf.sprintf "up %d, all but never pairs" k
+  | level -> Fmt.str "%a" Hierarchy.pp_level level
+
+let levels (context : context) (setting : Aggregate.setting) ppf () =
+  let columns = [ name "all answers stay within"; right "proven"; right ""; right "refuted"; right "open" ] in
+  let row (r : Aggregate_levels.row) =
+    let share = Report_words.percentage r.proven (List.length setting.samples) in
+    match statuses ~proven:r.proven ~refuted:r.refuted ~open_:r.open_ with
+    | proven :: others -> cell (level_name setting.hierarchy r.level) :: proven :: cell share :: others
+    | [] -> []
+  in
+  subheading "Levels" ppf ();
+  pp ~width:context.width ~indent:4 columns (List.map row (Aggregate_levels.rows setting)) ppf ()
+
+(* {1 Intervals} *)
+
+let height ~none = function Some k -> cell (Printf.sprintf "up %d" k) | None -> cell ~style:`Faint none
+
+let intervals (context : context) (setting : Aggregate.setting) ppf () =
+  let columns = [ left "finest level proven"; left "coarsest level refuted"; right "samples" ] in
+  let row (i : Aggregate_levels.interval) =
+    [ height ~none:"none" i.finest_proven; height ~none:"none" i.coarsest_refuted; cell (string_of_int i.samples) ]
+  in
+  subheading "Samples by what is known of them (open in between)" ppf ();
+  pp ~width:context.width ~indent:4 columns (List.map row (Aggregate_levels.intervals setting)) ppf ()
+
+let each_sample (context : context) (setting : Aggregate.setting) ppf () =
+  let columns = [ right "sample"; name "class"; name "finest proven"; name "coarsest refuted"; right "CPU s" ] in
+  let node n = cell (Option.fold ~none:"-" ~some:(Hierarchy.node_name setting.hierarchy) n) in
+  let row (s : Aggregate.sample) =
+    [ cell (Report_context.sample context s.subject); cell (Hierarchy.class_name setting.hierarchy s.reference);
+      node s.finest_proven; node s.coarsest_refuted; cell (Printf.sprintf "%.2f" s.answer.seconds) ]
+  in
+  subheading "Each sample" ppf ();
+  pp ~width:context.width ~indent:4 columns (List.map row setting.samples) ppf ()
+
+(* {1 Groups} *)
+
+(* Steps from the root. *)
+let depth hierarchy (g : Aggregate.group) =
+  let least = Hierarchy.(Classes.min_elt (extension hierarchy g.node)) in
+  let ancestors = Hierarchy.ancestors hierarchy least in
+  let rec above = function [] -> 0 | n :: rest -> if Hierarchy.equal n g.node then List.length rest else above rest in
+  above ancestors
+
+let groups (context : context) (setting : Aggregate.setting) ppf () =
+  let columns = [ name "group"; right "samples"; right "proven"; right "refuted"; right "open" ] in
+  let row (g : Aggregate.group) =
+    let indent = String.make (2 * (depth setting.hierarchy g - 1)) ' ' in
+    cell (indent ^ Hierarchy.node_name setting.hierarchy g.node)
+    :: cell (string_of_int (g.proven + g.refuted + g.open_))
+    :: statuses ~proven:g.proven ~refuted:g.refuted ~open_:g.open_
+  in
+  subheading "Groups: do answers stay inside?" ppf ();
+  pp ~width:context.width ~indent:4 columns (List.map row setting.groups) ppf ()
+
+(* {1 Matrices} *)
+
+let own = "own"
+
+let matrix_cell ~diagonal (c : Aggregate.cell) =
+  match c with
+  | No_sample -> cell ~style:`Faint "-"
+  | _ when diagonal -> cell ~style:`Faint own
+  | Witnessed n -> cell ~style:`Red (Printf.sprintf "%d seen" n)
+  | Impossible -> cell ~style:`Green "never"
+  | Undecided -> cell ~style:`Yellow "?"
+
+let legend =
+  Printf.sprintf "rows: the sample's group; columns: the answer's. seen: samples with a replayed witness; \
+                  never: proven for all;@ ?: open; -: no sample; %s: the same group" own
+
+let block_names (setting : Aggregate.setting) (m : Aggregate.matrix) =
+  List.map (Hierarchy.node_name setting.hierarchy) m.blocks
+
+(* One column a block; [None] when they do not fit. *)
+let as_table (context : context) setting (m : Aggregate.matrix) =
+  let names = block_names setting m in
+  let columns = name "" :: List.map right names in
+  let cells i row = List.mapi (fun j c -> matrix_cell ~diagonal:(i = j) c) row in
+  let rows = List.mapi (fun i (block, row) -> cell block :: cells i row) (List.combine names m.rows) in
+  let needed = List.fold_left (fun w n -> w + 2 + max 5 (length n)) (4 + 8) names in
+  if needed > context.width then None else Some (pp ~width:context.width ~indent:4 columns rows)
+
+(* One line a row: whom it is confused with. *)
+let as_list (context : context) setting (m : Aggregate.matrix) ppf () =
+  let names = block_names setting m in
+  let row i cells =
+    let others = List.filteri (fun j _ -> j <> i) (List.combine names cells) in
+    let seen = List.filter_map (function n, Aggregate.Witnessed k -> Some (Printf.sprintf "%s %d" n k) | _ -> None) others in
+    let number state = List.length (List.filter (fun (_, c) -> c = state) others) in
+    [ cell (List.nth names i); cell ~style:`Red (String.concat ", " seen);
+      count ~style:`Green (number Aggregate.Impossible); count ~style:`Yellow (number Aggregate.Undecided) ]
+  in
+  let sampled cells = not (List.mem Aggregate.No_sample cells) in
+  let rows = List.filteri (fun i _ -> sampled (List.nth m.rows i)) (List.mapi row m.rows) in
+  let columns = [ name "group"; name "answered as"; right "never"; right "open" ] in
+  pp ~width:context.width ~indent:4 columns rows ppf ()
+
+let matrix (context : context) (setting : Aggregate.setting) ppf (m : Aggregate.matrix) =
+  subheading (Printf.sprintf "Answers by group: cut \"%s\"" m.cut) ppf ();
+  match as_table context setting m with
+  | Some table -> table ppf ()
+  | None -> as_list context setting m ppf ()
+
+let has_open_cells (setting : Aggregate.setting) =
+  let off_diagonal i row = List.exists Fun.id (List.mapi (fun j c -> i <> j && c = Aggregate.Undecided) row) in
+  List.exists (fun (m : Aggregate.matrix) -> List.exists Fun.id (List.mapi off_diagonal m.rows)) setting.matrices
+
+(* {1 All} *)
+
+let title (setting : Aggregate.setting) =
+  let base = Filename.basename in
+  let region = Report_words.region (Ball { dataset = { source = ""; base = "" }; index = 0; radius = setting.radius } :: setting.bounds) in
+  let domain = Option.fold ~none:"" ~some:(fun d -> ", domain " ^ d) setting.domain in
+  Printf.sprintf "%s: %s around %s, groups of %s%s" (base setting.network.path) region
+    (Report_words.plural (List.length setting.samples) "sample") (base (Hierarchy.file setting.hierarchy)) domain
+
+let pp context (setting : Aggregate.setting) ppf () =
+  Report_context.heading (title setting) ppf ();
+  levels context setting ppf ();
+  intervals context setting ppf ();
+  if context.detail = Full then each_sample context setting ppf ();
+  if setting.groups <> [] then groups context setting ppf ();
+  List.iter (matrix context setting ppf) setting.matrices;
+  Fmt.pf ppf "    %s@\n" legend

@@ -1,0 +1,48 @@
+(** Numbers, regions and verdicts in the words of reports. *)
+
+(** What the shipped prover says in its [Welcome] that its proofs cover. *)
+val rounding : string
+
+(** {1 Numbers} *)
+
+(** [plural 3 "sample"] is ["3 samples"]; [query] becomes [queries], [class] [classes]. *)
+val plural : int -> string -> string
+
+(** A part of a whole: ["68.3 %"], never rounded up to all; ["-"] of nothing. *)
+val percentage : int -> int -> string
+
+(** ["2/255"] when it is a multiple of a 255th (with at most one decimal), an exact decimal such as ["0.01"] when there
+    is a short one, else ["1/3"]. *)
+val rational : Q.t -> string
+
+(** A distance in data units, in 255ths when the radius is written so. *)
+val distance : radius:Q.t option -> float -> string
+
+(** Three significant digits. *)
+val real : float -> string
+
+(** ["4.2 s"], ["3 min 20 s"], ["2 h 5 min"]. *)
+val duration : float -> string
+
+(** Bytes as ["512 MiB"], ["1.5 GiB"]. *)
+val size : int -> string
+
+(** {1 What was asked} *)
+
+val radius : Query.bound list -> Q.t option
+
+(** ["ball 2/255 in [0, 1]"], ["box of 5 features"]: the kind of region, without the sample. *)
+val region : Query.bound list -> string
+
+(** ["3x32x32"]. *)
+val shape : int list -> string
+
+(** {1 Verdicts} *)
+
+(** One word, and its colour. *)
+val verdict : 'refutation Verdict.t -> string
+
+val verdict_style : 'refutation Verdict.t -> Fmt.style
+
+(** Why a verdict is undecided, in plain words; [None] for the decided ones. *)
+val reason : 'refutation Verdict.t -> string option
