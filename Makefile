@@ -1,5 +1,5 @@
 # Every target sets up what it needs; `make help` lists them.
-# PYTHON=/path/to/python3 chooses the interpreter of the environment; DUNE_BUILD_DIR moves dune's build folder.
+# PYTHON=/path/to/python3 chooses the interpreter of the environment.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -8,10 +8,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VENV := $(CURDIR)/.venv
 PY := $(VENV)/bin/python3
-BUILD := $(or $(DUNE_BUILD_DIR),$(CURDIR)/_build)
 export PYTHON
-export CAISAR_EXT ?= $(BUILD)/default/caisar_ext/bin/main.exe
-export CAISAR_EXT_PYTHON ?= $(PY)
+export CAISAR_EXT ?= $(CURDIR)/_build/default/caisar_ext/bin/main.exe
+export ALCOTEST_COMPACT := 1
 
 # One thread a process: the work is spread over processes, and spinning threads starve them.
 export OMP_NUM_THREADS := 1
