@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 VENV := $(CURDIR)/.venv
 PY := $(VENV)/bin/python3
@@ -58,7 +59,7 @@ check-python: $(PYTHON_STAMP)
 	@$(PY) -m mypy --no-error-summary pyprover
 
 .PHONY: check-ocaml
-check-ocaml: build | check-python
+check-ocaml: build
 	$(call step,dune: build and tests of the OCaml side)
 	@dune build @all
 	@dune runtest
@@ -66,7 +67,7 @@ check-ocaml: build | check-python
 	@scripts/indent_ocaml.sh --check $(OCAML_FILES)
 
 .PHONY: test-python
-test-python: build | check-ocaml
+test-python: build
 	$(call step,pytest)
 	@$(PYTEST)
 
