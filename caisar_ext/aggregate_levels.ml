@@ -51,3 +51,13 @@ let intervals (setting : Aggregate.setting) =
   List.iter add setting.samples;
   let interval (finest_proven, coarsest_refuted) samples all = { finest_proven; coarsest_refuted; samples } :: all in
   List.sort order (Hashtbl.fold interval table [])
+
+(* {1 Hierarchies} *)
+
+let same_hierarchy a b = String.equal (Hierarchy.file a) (Hierarchy.file b)
+
+let hierarchies (conclusions : Aggregate.t) =
+  let add all (s : Aggregate.setting) =
+    if List.exists (same_hierarchy s.hierarchy) all then all else all @ [ s.hierarchy ]
+  in
+  List.fold_left add [] conclusions.settings

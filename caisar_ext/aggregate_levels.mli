@@ -22,3 +22,9 @@ val coarsest_refuted : Aggregate.sample -> height option
 
 (** The worst of these answers: {!Hierarchy.severity}. *)
 val severity : Hierarchy.t -> reference:int -> int list -> int
+
+(** The hierarchies of the settings, each once, in their order. *)
+val hierarchies : Aggregate.t -> Hierarchy.t list
+
+(** Of the same file. *)
+val same_hierarchy : Hierarchy.t -> Hierarchy.t -> bool

@@ -138,7 +138,7 @@ let verify specification selection samples time_limit full_matrix pool witnesses
   let result = Verification.run options ~on_event:(Progress.event progress) in
   Progress.finish progress;
   (match form with
-   | Json -> Report_json.print options result
+   | Json -> Report_json.print ~witnesses options result
    | Text { color; detail } -> Report.print { color; detail; witnesses } options result);
   Verification.exit_code result
 
@@ -160,7 +160,7 @@ let verify_cmd =
 
 let command =
   let doc = "abstract safety of neural networks over class hierarchies" in
-  Cmd.group (Cmd.info "caisar-ext" ~version:"0.1.0" ~doc ~exits) [ verify_cmd; Cli_hierarchy.cmd ]
+  Cmd.group (Cmd.info "caisar-ext" ~version:Verification.release ~doc ~exits) [ verify_cmd; Cli_hierarchy.cmd ]
 
 let main () =
   Printexc.record_backtrace true;

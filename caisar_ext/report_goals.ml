@@ -19,7 +19,7 @@ let goal context plan conclusion =
 (* {1 The table} *)
 
 let columns =
-  [ name "goal"; name "region"; left "verdict"; right "proven"; right ""; right "refuted"; left ""; right "open" ]
+  [ name "goal"; name "region"; left "verdict"; right "proven"; right ""; right "refuted"; right "at centre"; right "open" ]
 
 (* The kinds of region that a goal asks about. *)
 let regions context plan =
@@ -32,12 +32,11 @@ let row context { plan; conclusion = g; _ } =
   let verdict = cell ~style:(Report_words.verdict_style g.verdict) (Report_words.verdict g.verdict) in
   let first = [ cell ~style:`Bold (Report_context.goal_name context g.goal); cell (regions context plan); verdict ] in
   let { Aggregate.proven; refuted; wrong_at_centre; undecided } = g.counts in
-  let wrong = if wrong_at_centre = 0 then "" else Printf.sprintf "%d at centre" wrong_at_centre in
   if g.samples = [] then first
   else
     first
     @ [ count ~style:`Green proven; cell (Report_words.percentage proven (List.length g.samples));
-        count ~style:`Red refuted; cell wrong; count ~style:`Yellow undecided ]
+        count ~style:`Red refuted; count ~style:`Red wrong_at_centre; count ~style:`Yellow undecided ]
 
 (* {1 Samples that decide a goal} *)
 
@@ -71,7 +70,7 @@ let reference context (subject : Plan.subject) =
 let step (s : Aggregate.sample_verdict) = Option.fold ~none:"" ~some:(fun (o : Protocol.outcome) -> o.step) s.outcome
 
 let place radius (w : Verdict.witness) =
-  if w.centre then "at the centre" else "distance " ^ Report_words.distance ~radius w.distance
+  if w.centre then "at the centre" else Printf.sprintf "at distance %s" (Report_words.distance ~radius w.distance)
 
 let kept (context : context) (w : Verdict.witness) =
   if context.witnesses = None then [] else [ cell ~style:`Faint (Filename.basename w.file) ]
@@ -83,7 +82,7 @@ let refuted_row context radius (s : Aggregate.sample_verdict) =
   | Some w ->
     let answers = Report_context.answers context (Some s.subject) w.classes in
     [ sample; cell ~style:`Red (Printf.sprintf "%s -> %s" (reference context s.subject) answers);
-      cell (severity_text s); cell (place radius w); cell ~style:`Faint (step s) ]
+      cell (severity_text s); cell (place radius w); cell ~style:`Faint (if w.centre then "" else step s) ]
     @ kept context w
 
 let best_margin (s : Aggregate.sample_verdict) = Option.bind s.outcome (fun o -> o.margin)

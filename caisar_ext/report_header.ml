@@ -18,11 +18,6 @@ let network ((n, d) : Query.network * Protocol.network) =
   in
   [ cell ~style:`Faint "network"; cell ~style:`Bold (Filename.basename n.path); cell (String.concat ", " facts) ]
 
-let hierarchies (context : context) =
-  let of_query (q : Plan.query) = Option.bind q.subject (fun s -> Option.map fst s.reference) in
-  let all = List.filter_map of_query (Array.to_list context.result.plan.queries) in
-  List.sort_uniq (fun a b -> compare (Hierarchy.file a) (Hierarchy.file b)) all
-
 let hierarchy t =
   let cuts = List.map (fun (name, _) -> "\"" ^ name ^ "\"") (Hierarchy.cuts t) in
   let cuts = if cuts = [] then [] else [ "cuts " ^ String.concat " " cuts ] in
@@ -57,6 +52,6 @@ let pp (context : context) (options : Verification.options) ppf () =
     (Report_words.plural (List.length plan.goals) "goal")
     (Report_words.plural conclusions.asked "query");
   let rows =
-    List.map network networks @ List.map hierarchy (hierarchies context) @ List.map (dataset context) datasets
+    List.map network networks @ List.map hierarchy (Aggregate_levels.hierarchies conclusions) @ List.map (dataset context) datasets
   in
   pp_rows ~width:context.width ~indent:2 [ left ""; name ""; name "" ] rows ppf ()

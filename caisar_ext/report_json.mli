@@ -1,3 +1,7 @@
-(** Conclusions for programs; the schema is [grammar/conclusions.schema.json]. *)
+(** Conclusions for programs: one JSON document that follows [grammar/conclusions.schema.json]. *)
 
-val print : Verification.options -> Verification.result -> unit
+(** [witnesses]: the folder in which they are kept; without it their files are gone when the run ends, and [null]. *)
+val of_result : witnesses:string option -> Verification.options -> Verification.result -> Yojson.Safe.t
+
+(** On standard output. *)
+val print : witnesses:string option -> Verification.options -> Verification.result -> unit

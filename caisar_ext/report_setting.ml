@@ -35,7 +35,7 @@ let intervals (context : context) (setting : Aggregate.setting) ppf () =
   let row (i : Aggregate_levels.interval) =
     [ height ~none:"none" i.finest_proven; height ~none:"none" i.coarsest_refuted; cell (string_of_int i.samples) ]
   in
-  subheading "Samples by what is known of them (open in between)" ppf ();
+  subheading "Samples by interval: what is proven, what is refuted, open in between" ppf ();
   pp ~width:context.width ~indent:4 columns (List.map row (Aggregate_levels.intervals setting)) ppf ()
 
 let each_sample (context : context) (setting : Aggregate.setting) ppf () =
@@ -70,31 +70,39 @@ let groups (context : context) (setting : Aggregate.setting) ppf () =
 
 (* {1 Matrices} *)
 
-let own = "own"
-
 let matrix_cell ~diagonal (c : Aggregate.cell) =
   match c with
   | No_sample -> cell ~style:`Faint "-"
-  | _ when diagonal -> cell ~style:`Faint own
+  | _ when diagonal -> cell ~style:`Faint "own"
   | Witnessed n -> cell ~style:`Red (Printf.sprintf "%d seen" n)
   | Impossible -> cell ~style:`Green "never"
   | Undecided -> cell ~style:`Yellow "?"
 
 let legend =
-  Printf.sprintf "rows: the sample's group; columns: the answer's. seen: samples with a replayed witness; \
-                  never: proven for all;@ ?: open; -: no sample; %s: the same group" own
+  [ "Rows: the sample's group; columns: the answer's. never: proven for every sample; 1 seen: samples with a";
+    "replayed witness; ?: open; own: the same group; -: no sample." ]
 
 let block_names (setting : Aggregate.setting) (m : Aggregate.matrix) =
   List.map (Hierarchy.node_name setting.hierarchy) m.blocks
 
-(* One column a block; [None] when they do not fit. *)
+let widest_cell = 7
+let table_width rows columns = List.fold_left (fun w n -> w + 2 + max widest_cell n) (4 + rows) columns
+
+(* One column a block, headed by its name, or by its number where names are too long; [None] when neither fits. *)
 let as_table (context : context) setting (m : Aggregate.matrix) =
   let names = block_names setting m in
-  let columns = name "" :: List.map right names in
-  let cells i row = List.mapi (fun j c -> matrix_cell ~diagonal:(i = j) c) row in
-  let rows = List.mapi (fun i (block, row) -> cell block :: cells i row) (List.combine names m.rows) in
-  let needed = List.fold_left (fun w n -> w + 2 + max 5 (length n)) (4 + 8) names in
-  if needed > context.width then None else Some (pp ~width:context.width ~indent:4 columns rows)
+  let numbered = List.mapi (fun i n -> Printf.sprintf "%d %s" (i + 1) n) names in
+  let numbers = List.mapi (fun i _ -> string_of_int (i + 1)) names in
+  let fits (rows, columns) =
+    let longest = List.fold_left (fun w n -> max w (length n)) 0 rows in
+    table_width longest (List.map length columns) <= context.width
+  in
+  let table (rows, columns) =
+    let cells i row = List.mapi (fun j c -> matrix_cell ~diagonal:(i = j) c) row in
+    let line i row = cell (List.nth rows i) :: cells i row in
+    pp ~width:context.width ~indent:4 (left "" :: List.map right columns) (List.mapi line m.rows)
+  in
+  Option.map table (List.find_opt fits [ (names, names); (numbered, numbers) ])
 
 (* One line a row: whom it is confused with. *)
 let as_list (context : context) setting (m : Aggregate.matrix) ppf () =
@@ -137,4 +145,4 @@ let pp context (setting : Aggregate.setting) ppf () =
   if context.detail = Full then each_sample context setting ppf ();
   if setting.groups <> [] then groups context setting ppf ();
   List.iter (matrix context setting ppf) setting.matrices;
-  Fmt.pf ppf "    %s@\n" legend
+  List.iter (fun text -> Fmt.pf ppf "    %a@\n" Fmt.(styled `Faint string) text) legend

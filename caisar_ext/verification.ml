@@ -1,3 +1,5 @@
+let release = "0.1.0"
+
 type options = {
   specification : string;
   selection : Spec.selection;

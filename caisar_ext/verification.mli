@@ -1,5 +1,8 @@
 (** The pipeline: specification, plan, answers, conclusions. *)
 
+(** The version of this program. *)
+val release : string
+
 type options = {
   specification : string;
   selection : Spec.selection;
