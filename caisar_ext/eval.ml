@@ -1,7 +1,20 @@
 open Spec
 module Env = Map.Make (Int)
 
-type context = { world : World.t; scope : Literal.scope option }
+type met = { mutable hierarchies : Hierarchy.t list; mutable datasets : Query.dataset list }
+
+type memory = (int, Value.t * met) Hashtbl.t
+
+type context = {
+  world : World.t;
+  memory : memory;
+  met : met;
+  scope : Literal.scope option;
+  site : Diag.location option Lazy.t option;
+}
+
+let nothing_met () = { hierarchies = []; datasets = [] }
+let context world = { world; memory = Hashtbl.create 16; met = nothing_met (); scope = None; site = None }
 
 type 'leaf leaves = {
   atom : context -> Spec.term -> Spec.builtin -> Value.t list -> 'leaf Formula.t;
@@ -11,6 +24,21 @@ type 'leaf leaves = {
 let error (term : term) ?hint fmt = Diag.error ?loc:(Lazy.force term.loc) ?hint fmt
 
 let outputs context (term : term) network = (context.world.World.oracle.network ~loc:(Lazy.force term.loc) network).outputs
+
+(* Terms of our theories have no location of their own: theirs is where the specification uses them. *)
+let located context (term : term) = match context.site with Some loc -> { term with loc } | None -> term
+
+let inside context (term : term) d =
+  if d.shipped && Option.is_none context.site then { context with site = Some term.loc } else context
+
+let meet context (args : Value.t list) =
+  let met = context.met in
+  let one : Value.t -> unit = function
+    | (Hierarchy t | Group (t, _)) when not (List.memq t met.hierarchies) -> met.hierarchies <- t :: met.hierarchies
+    | Sample { view; _ } when not (List.memq view.dataset met.datasets) -> met.datasets <- view.dataset :: met.datasets
+    | _ -> ()
+  in
+  List.iter one args
 
 (* {1 Pieces of values} *)
 
@@ -35,13 +63,19 @@ let at_input context term path v =
    | Some { network = Some other; _ } when other <> network ->
      error term ~hint:"write one goal for each" "a second network (or normalisation) under the same input"
    | Some scope -> scope.network <- Some network
-   | None -> error term "outputs at a sample are not in the language; its answer is: predict net (image d[i])");
+   | None -> assert false (* only [forall x] binds an input *));
   network
 
 let predict context (term : term) path (v : Value.vector) : Value.t =
   match v with
   | Image s | Normalized (Image s, _) -> World.answer context.world ~loc:(Lazy.force term.loc) (network term path v) s
   | _ -> Answer (at_input context term path v)
+
+let apply context term path (v : Value.vector) : Value.t =
+  match v with
+  | Image _ | Normalized (Image _, _) ->
+    error term "outputs at a sample are not in the language; its answer is: predict net (image d[i])"
+  | _ -> Vector (Outputs (at_input context term path v))
 
 let normalize term (v : Value.vector) mean std : Value.t =
   if List.exists (fun s -> Q.sign s <= 0) std then error term "normalize: standard deviations must be positive";
@@ -94,7 +128,7 @@ let builtin context (term : term) b (args : Value.t list) : Value.t =
     let file = World.path context.world path in
     if not (Sys.file_exists file) then error term "no network %s" file;
     Model file
-  | Apply, [ Model m; Vector v ] -> Vector (Outputs (at_input context term m v))
+  | Apply, [ Model m; Vector v ] -> apply context term m v
   | Predict, [ Model m; Vector v ] -> predict context term m v
   | Read_dataset, [ Text source ] -> Dataset (World.view context.world ~loc source)
   | First, [ Int n; Dataset v ] ->
@@ -123,10 +157,12 @@ let ground =
          match Literal.of_builtin ~outputs:(outputs context term) None term b args with
          | True -> Formula.True
          | False -> False
+         | Leaf { literal = Undecided tie; _ } -> error term "this condition cannot be told: %s" (Value.describe_tie tie)
          | _ -> error term "this condition depends on the input");
     input = (fun _ _ term _ _ -> error term "a quantifier in the condition of a value") }
 
 let rec value context env (term : term) : Value.t =
+  let term = located context term in
   match term.node with
   | Var v -> (
       match Env.find_opt v.id env with Some value -> Lazy.force value | None -> raise Index_range.No_value_yet)
@@ -134,12 +170,28 @@ let rec value context env (term : term) : Value.t =
   | Rational q -> Real (Linear.constant q)
   | Text s -> Text s
   | Let (v, e, body) -> value context (bind context env v e) body
-  | If (c, a, b) -> value context env (if formula ground context env c = Formula.True then a else b)
-  | Call (d, []) ->
-    World.memo context.world.constants d.id (fun () -> value context Env.empty (Lazy.force d.body))
-  | Call (d, args) -> value context (parameters context env d args) (Lazy.force d.body)
-  | Builtin (b, args) -> builtin context term b (List.map (value context env) args)
+  | If (c, a, b) ->
+    let holds = match formula ground context env c with True -> true | _ -> false in
+    value context env (if holds then a else b)
+  | Call (d, []) -> remembered context d
+  | Call (d, args) -> value (inside context term d) (parameters context env d args) (Lazy.force d.body)
+  | Builtin (b, args) ->
+    let args = List.map (value context env) args in
+    meet context args;
+    builtin context term b args
   | Bool _ | Not _ | Binary _ | Forall _ | Exists _ -> error term "a formula where a value is expected"
+
+(* A constant is computed once, and what it met is met wherever it is used. *)
+and remembered context d =
+  let found, met =
+    World.memo context.memory d.id (fun () ->
+        let met = nothing_met () in
+        (value { context with met } Env.empty (Lazy.force d.body), met))
+  in
+  let add known news = List.filter (fun x -> not (List.memq x known)) news @ known in
+  context.met.hierarchies <- add context.met.hierarchies met.hierarchies;
+  context.met.datasets <- add context.met.datasets met.datasets;
+  found
 
 and bind context env (v : variable) e = Env.add v.id (lazy (value context env e)) env
 
@@ -150,6 +202,7 @@ and parameters context env d args =
 
 and formula : 'leaf. 'leaf leaves -> context -> Index_range.env -> term -> 'leaf Formula.t =
   fun leaves context env f ->
+  let f = located context f in
   let sub = formula leaves context env in
   match f.node with
   | Bool b -> if b then True else False
@@ -164,23 +217,31 @@ and formula : 'leaf. 'leaf leaves -> context -> Index_range.env -> term -> 'leaf
     let c = sub c in
     Formula.(conjunction [ implication c (lazy (sub a)); implication (negation c) (lazy (sub b)) ])
   | Let (v, e, body) -> formula leaves context (bind context env v e) body
-  | Call (d, args) -> formula leaves context (parameters context env d args) (Lazy.force d.body)
-  | Builtin (b, args) -> leaves.atom context f b (List.map (value context env) args)
-  | Forall ([ (i, Int) ], body) ->
-    let instance k =
-      formula leaves context (Env.add i.id (lazy (Value.Int (Z.of_int k))) env) body
-    in
-    let range = Index_range.values ~value:(value context) env i f body in
-    if range = [] then Diag.warn ?loc:(Lazy.force f.loc) "the range of %s is empty: nothing to prove" i.name;
-    Formula.conjunction (List.map instance range)
-  | Forall ([ (x, Input) ], body) -> leaves.input context env f x body
-  | Forall ([ (v, Other sort) ], _) ->
+  | Call (d, args) -> formula leaves (inside context f d) (parameters context env d args) (Lazy.force d.body)
+  | Builtin (b, args) ->
+    let args = List.map (value context env) args in
+    meet context args;
+    leaves.atom context f b args
+  | Forall ([], body) | Exists ([], body) -> sub body
+  | Forall ((i, Int) :: rest, body) ->
+    let body = if rest = [] then body else { f with node = Forall (rest, body) } in
+    Formula.conjunction (instances leaves context env Index_range.Forall i f body)
+  | Exists ((i, Int) :: rest, body) ->
+    let body = if rest = [] then body else { f with node = Exists (rest, body) } in
+    Formula.disjunction (instances leaves context env Index_range.Exists i f body)
+  | Forall ((x, Input) :: rest, body) ->
+    let body = if rest = [] then body else { f with node = Forall (rest, body) } in
+    leaves.input context env f x body
+  | Exists ((_, Input) :: _, _) ->
+    error f "exists over inputs is outside the language" ~hint:"a prover proves or refutes for all inputs: write not (forall x: vector real. ...)"
+  | Forall ((v, Other sort) :: _, _) | Exists ((v, Other sort) :: _, _) ->
     error f ~hint:"indices are int, inputs are vector real" "%s ranges over %s" v.name sort
-  | Forall (v :: rest, body) -> sub { f with node = Forall ([ v ], { f with node = Forall (rest, body) }) }
-  | Forall ([], body) -> sub body
-  | Exists ([ (i, Int) ], body) ->
-    (* not forall not, its range read off the conjuncts *)
-    let refuted = { f with node = Binary (Implies, body, { f with node = Bool false }) } in
-    Formula.negation (sub { f with node = Forall ([ (i, Int) ], refuted) })
-  | Exists _ -> error f "exists over inputs is outside the language: a prover refutes or proves for all inputs"
   | Var _ | Integer _ | Rational _ | Text _ -> error f "a value where a formula is expected"
+
+(* The body at each value that its own bounds leave to the index. *)
+and instances : 'leaf. 'leaf leaves -> context -> Index_range.env -> Index_range.quantifier -> variable -> term -> term -> 'leaf Formula.t list =
+  fun leaves context env quantifier i f body ->
+  let range = Index_range.values ~value:(value context) env quantifier i f body in
+  if range = [] then Diag.warn ?loc:(Lazy.force f.loc) "the range of %s is empty" i.name;
+  let instance k = formula leaves context (Env.add i.id (lazy (Value.Int (Z.of_int k))) env) body in
+  List.rev (List.rev_map instance range)

@@ -8,53 +8,116 @@ let under_input =
   { Eval.atom = (fun context term -> Literal.of_builtin ~outputs:(Eval.outputs context term) context.scope term);
     input = (fun _ _ f _ _ -> error f "a second quantifier over inputs: a goal speaks of one input at a time") }
 
+(* {1 Regions} *)
+
+(* Features that the network and the samples have, as the literals of a body name them. *)
+let check_features (world : World.t) (network : Query.network) body =
+  let size = List.fold_left ( * ) 1 in
+  let check ({ literal; loc } : Violation.located) =
+    match literal with
+    | Bound (Feature { index; _ }) ->
+      let features = size (world.oracle.network ~loc:None network).input_shape in
+      if index >= features then
+        Diag.error ?loc:(Lazy.force loc) "index %d is out of range 0..%d: the network's input has %d features" index
+          (features - 1) features
+    | Bound (Ball { dataset; _ }) ->
+      let input = (world.oracle.network ~loc:None network).input_shape in
+      let sample = (world.oracle.dataset ~loc:None dataset).shape in
+      if size sample <> size input then
+        let pp = Fmt.(list ~sep:(any "x") int) in
+        Diag.error ?loc:(Lazy.force loc) "samples of %s have shape %a, the network's input %a" dataset.source pp sample pp input
+    | Bound (Range _) | Outcome _ | Answer _ | Undecided _ -> ()
+  in
+  List.iter check (Formula.leaves body)
+
+(* No prover can say much about an input without bounds. *)
+let check_bounded (world : World.t) (f : term) network (region : Query.bound list) =
+  let everywhere side =
+    List.exists (function Query.Ball _ -> true | Range r -> side (r.lower, r.upper) <> None | Feature _ -> false) region
+  in
+  let features = lazy (List.fold_left ( * ) 1 (world.oracle.network ~loc:None network).input_shape) in
+  let check name side =
+    let bounded = Hashtbl.create 8 in
+    List.iter
+      (function Query.Feature b when side (b.lower, b.upper) <> None -> Hashtbl.replace bounded b.index () | _ -> ())
+      region;
+    if not (everywhere side) && Hashtbl.length bounded < Lazy.force features then
+      let rec first i = if Hashtbl.mem bounded i then first (i + 1) else i in
+      error f "feature %d of the input has no %s bound" (first 0) name
+        ~hint:"add a premise: valid_image x, in_ball x (image d[i]) eps, or comparisons such as 0.0 <=. x[0] <=. 1.0"
+  in
+  check "lower" fst;
+  check "upper" snd
+
+(* {1 Statements} *)
+
+let subject world ~loc ~reference (dataset : Query.dataset) index : Plan.subject =
+  { dataset; index; truth = (World.view world ~loc dataset.source).labels.(index); reference }
+
 (* The sample that a region lies around. *)
-let subject world ~loc (scope : Literal.scope) region : Plan.subject option =
-  let around (b : Query.bound) = match b with Ball { dataset; index; _ } -> Some (dataset, index) | _ -> None in
-  match List.find_map around region with
-  | None -> None
-  | Some (dataset, index) ->
-    let info = (world : World.t).oracle.dataset ~loc dataset in
-    Option.iter (fun (t, _) -> Hierarchy.check_class_names t info.class_names) scope.reference;
-    Some { dataset; index; truth = (World.view world ~loc dataset.source).labels.(index); reference = scope.reference }
+let subject_of_region world ~loc (scope : Literal.scope) region =
+  let around (b : Query.bound) =
+    match b with
+    | Ball { dataset; index; _ } -> Some (subject world ~loc ~reference:scope.reference dataset index)
+    | Range _ | Feature _ -> None
+  in
+  List.find_map around region
+
+let undecided world ~loc (tie : Value.tie) : Plan.leaf =
+  let { view; index } : Value.sample = tie.sample in
+  Undecided { reason = Value.describe_tie tie; subject = Some (subject world ~loc ~reference:None view.dataset index) }
 
 (* [forall x. body]: the leaves of its cases. *)
 let statement builder domain (context : Eval.context) env (f : term) (x : variable) body : Plan.leaf Formula.t =
-  let world = context.world in
+  let world = context.world and loc = Lazy.force f.loc in
   let scope : Literal.scope = { network = None; reference = None } in
   let env = Env.add x.id (lazy (Value.Vector Input)) env in
-  match Eval.formula under_input { context with scope = Some scope } env body with
-  | True -> True
-  | body -> (
-      match scope.network with
-      | None -> error f ~hint:"use predict net x, or net @@ x" "this says nothing about a network"
-      | Some network -> (
-          match Violation.cases ~outputs:(Eval.outputs context f network) body with
-          | Error reason -> Leaf (Undecided reason)
-          | Ok cases ->
-            let leaf (case : Violation.case) =
-              let subject = subject world ~loc:(Lazy.force f.loc) scope case.region in
-              Formula.Leaf (Plan.ask builder ~network ~domain ~subject case)
-            in
-            Formula.conjunction (List.map leaf cases)))
+  let body = Eval.formula under_input { context with scope = Some scope } env body in
+  match (body, scope.network) with
+  | True, _ -> True
+  | _, None -> error f ~hint:"use predict net x, or net @@ x" "this says nothing about a network"
+  | _, Some network -> (
+      check_features world network body;
+      match Violation.cases ~loc:f.loc ~outputs:(Eval.outputs context f network) body with
+      | Error tie -> Leaf (undecided world ~loc tie)
+      | Ok cases ->
+        let leaf (case : Violation.case) =
+          check_bounded world f network case.region;
+          let subject = subject_of_region world ~loc scope case.region in
+          Formula.Leaf (Plan.ask builder ~network ~domain ~subject case)
+        in
+        Formula.conjunction (List.map leaf cases))
 
 (* Outside of [forall x] an atom is decided, or cannot be (a tie at a sample). *)
 let closed_atom (context : Eval.context) term b args : Plan.leaf Formula.t =
   match Literal.of_builtin ~outputs:(Eval.outputs context term) None term b args with
   | True -> True
   | False -> False
-  | Leaf { literal = Undecided reason; _ } -> Leaf (Undecided reason)
+  | Leaf { literal = Undecided tie; _ } -> Leaf (undecided context.world ~loc:(Lazy.force term.loc) tie)
   | _ -> error term "this speaks of an input that no quantifier binds"
 
+(* {1 Goals} *)
+
+let check_class_names (world : World.t) (met : Eval.met) =
+  let names (d : Query.dataset) = (world.oracle.dataset ~loc:None d).class_names in
+  List.iter (fun t -> List.iter (fun d -> Hierarchy.check_class_names t (names d)) met.datasets) met.hierarchies
+
+let warn_unasked (goal : Spec.goal) (formula : Plan.leaf Formula.t) =
+  let warn = Diag.warn ?loc:goal.loc ~hint:"check its conditions" in
+  match formula with
+  | True -> warn "goal %s holds without a question to the prover" goal.name
+  | False -> warn "goal %s is false without a question to the prover" goal.name
+  | Leaf _ | Not _ | And _ | Or _ -> ()
+
 let plan oracle ~folder ~samples goals =
-  let world = World.create oracle ~folder ~samples in
+  let context = Eval.context (World.create oracle ~folder ~samples) in
   let builder = Plan.builder () in
   let goal (goal : Spec.goal) : Plan.goal =
     let leaves = { Eval.atom = closed_atom; input = statement builder goal.domain } in
-    let formula = Eval.formula leaves { world; scope = None } Env.empty goal.formula in
-    (match formula with
-     | True -> Diag.warn ?loc:goal.loc "goal %s holds without a question to the prover: check its conditions" goal.name
-     | _ -> ());
+    let met = Eval.nothing_met () in
+    let formula = Eval.formula leaves { context with met } Env.empty goal.formula in
+    check_class_names context.world met;
+    warn_unasked goal formula;
     { goal; formula }
   in
   let goals = List.map goal goals in

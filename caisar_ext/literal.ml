@@ -58,11 +58,14 @@ let relation term ~classes related (a : Value.t) (b : Value.t) =
     answers (fun a -> related a b)
   | Int a, Answer _ -> answers (related (index a))
   | Answer _, Answer _ -> answers (fun a -> related a a)
-  | Tie reason, _ | _, Tie reason -> leaf term (Undecided reason)
+  | Tie tie, _ | _, Tie tie -> leaf term (Undecided tie)
   | a, b -> error term "classes are expected, not %s and %s" (Value.describe a) (Value.describe b)
 
-let in_ball term radius ({ view; index } : Value.sample) =
+let in_ball (term : Spec.term) radius ({ view; index } : Value.sample) : _ Formula.t =
   match Linear.to_constant radius with
+  | Some radius when Q.sign radius < 0 ->
+    Diag.warn ?loc:(Lazy.force term.loc) "in_ball holds nowhere: the radius is negative";
+    False
   | Some radius -> leaf term (Bound (Ball { dataset = view.dataset; index; radius }))
   | None -> error term "in_ball: the radius must be a constant"
 

@@ -1,5 +1,3 @@
-type leaf = Asked of { query : int; property : int } | Undecided of string
-
 type subject = {
   dataset : Query.dataset;
   index : int;
@@ -7,12 +5,16 @@ type subject = {
   reference : (Hierarchy.t * int) option;
 }
 
+type leaf =
+  | Asked of { query : int; property : int }
+  | Undecided of { reason : string; subject : subject option }
+
 type query = { query : Query.t; network : Query.network; domain : string option; subject : subject option }
 type goal = { goal : Spec.goal; formula : leaf Formula.t }
 type t = { goals : goal list; queries : query array }
 
 (* A query that may still get properties; they are kept in reverse. *)
-type growing = { number : int; mutable properties : Query.property list; rest : query }
+type growing = { number : int; mutable properties : Query.property list; mutable rest : query }
 
 module Table = Hashtbl.Make (struct
     type t = Query.bound list * string option * Query.network
@@ -46,6 +48,7 @@ let rec position p = function
 
 let ask builder ~network ~domain ~subject (case : Violation.case) =
   let g = growing builder ~network ~domain ~subject case.region in
+  (match g.rest.subject with Some { reference = Some _; _ } -> () | _ -> g.rest <- { g.rest with subject });
   match position case.property g.properties with
   | Some property -> Asked { query = g.number; property }
   | None ->
@@ -62,7 +65,7 @@ let rec verdict answers (f : leaf Formula.t) : Verdict.concluded =
   | True -> Valid
   | False -> Invalid Verdict.Proof_of_contrary
   | Leaf (Asked { query; property }) -> answers query property
-  | Leaf (Undecided reason) -> Unknown reason
+  | Leaf (Undecided { reason; _ }) -> Unknown reason
   | Not f -> Verdict.negation (verdict answers f)
   | And fs -> Verdict.conjunction (List.map (verdict answers) fs)
   | Or fs -> Verdict.disjunction (List.map (verdict answers) fs)

@@ -3,10 +3,6 @@
     A goal is a propositional formula over closed statements; each is one property of one query. Queries on the same
     network, region and domain are merged across goals, with the union of their properties: one analysis serves all. *)
 
-type leaf =
-  | Asked of { query : int; property : int }
-  | Undecided of string  (** cannot be asked, and why *)
-
 (** What a query is about, for reports: the sample around which its region lies, and the class whose groups are meant. *)
 type subject = {
   dataset : Query.dataset;
@@ -14,6 +10,10 @@ type subject = {
   truth : int;
   reference : (Hierarchy.t * int) option;
 }
+
+type leaf =
+  | Asked of { query : int; property : int }
+  | Undecided of { reason : string; subject : subject option }  (** cannot be asked *)
 
 type query = { query : Query.t; network : Query.network; domain : string option; subject : subject option }
 
@@ -27,7 +27,8 @@ type builder
 
 val builder : unit -> builder
 
-(** [ask builder ~network ~domain ~subject case] is the leaf of a case, in a query that exists already or a new one. *)
+(** [ask builder ~network ~domain ~subject case] is the leaf of a case, in a query that exists already or a new one. The
+    first reference that a goal gives to a query stays. *)
 val ask :
   builder -> network:Query.network -> domain:string option -> subject:subject option -> Violation.case -> leaf
 

@@ -1,7 +1,7 @@
 (** Specifications: WhyML theories, parsed and typed by Why3, reduced to the profile that the orchestrator interprets.
 
-    This is the only module that knows Why3. What leaves it is a small typed syntax in which users' and our own
-    definitions are references to be unfolded, numbers are exact, and every term has a location. *)
+    What leaves this module is a small typed syntax that does not need Why3: users' and our own definitions are references
+    to be unfolded, numbers are exact, terms have locations. *)
 
 (** Symbols with a meaning of their own, marked by [meta "caisar_ext:builtin"] in our theories. *)
 type builtin =
@@ -37,8 +37,15 @@ and node =
   | Forall of (variable * sort) list * term
   | Exists of (variable * sort) list * term
 
-(** A defined constant, function or predicate; [body] is translated at the first use. [id] is unique. *)
-and definition = { symbol : string; id : int; parameters : variable list Lazy.t; body : term Lazy.t }
+(** A defined constant, function or predicate; [body] is translated at the first use. [id] is unique. Terms of [shipped]
+    theories have no location: what goes wrong in them is a matter of the place that uses them. *)
+and definition = {
+  symbol : string;
+  id : int;
+  shipped : bool;
+  parameters : variable list Lazy.t;
+  body : term Lazy.t;
+}
 
 type goal = {
   theory : string;

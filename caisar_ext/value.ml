@@ -5,6 +5,9 @@ type view = { dataset : Query.dataset; labels : int array; first : int; length :
 
 type sample = { view : view; index : int  (** in the file's numbering *) }
 
+(** The network's answer at a sample is not one class: several share the maximum, or none has it (not a number). *)
+type tie = { sample : sample; classes : int list }
+
 type vector =
   | Input  (** the [x] of [forall x] *)
   | Image of sample
@@ -15,7 +18,7 @@ type vector =
 type t =
   | Int of Z.t  (** classes included *)
   | Answer of Query.network  (** [predict net x] *)
-  | Tie of string  (** [predict net (image s)] where several classes share the maximum *)
+  | Tie of tie  (** [predict net (image s)] *)
   | Real of Linear.t
   | Text of string
   | Model of string  (** absolute path *)
@@ -40,3 +43,10 @@ let describe = function
   | Hierarchy _ -> "a hierarchy"
   | Level _ -> "a level"
   | Group _ -> "a group"
+
+let describe_tie { sample; classes } =
+  let index = sample.index and source = sample.view.dataset.source in
+  if classes = [] then Printf.sprintf "no answer at sample %d of %s: the outputs are not numbers" index source
+  else
+    Printf.sprintf "tie at sample %d of %s between classes %s" index source
+      (String.concat ", " (List.map string_of_int classes))

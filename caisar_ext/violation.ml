@@ -4,7 +4,7 @@ type literal =
   | Bound of Query.bound
   | Outcome of Query.comparison
   | Answer of Classes.t
-  | Undecided of string
+  | Undecided of Value.tie
 
 type located = { literal : literal; loc : Diag.location option Lazy.t }
 type case = { region : Query.bound list; property : Query.property }
@@ -12,9 +12,13 @@ type case = { region : Query.bound list; property : Query.property }
 (* A conjunction of the normal form; [answer]: the classes among which the answer must be. *)
 type conjunct = { bounds : Query.bound list; comparisons : Query.comparison list; answer : Classes.t option }
 
-exception Undecided_literal of string
+exception Undecided_literal of Value.tie
 
 let limit = 10_000
+
+let check_limit ~loc conjuncts =
+  if conjuncts > limit then
+    Diag.error ?loc:(Lazy.force loc) ~hint:"split the goal" "the negation of this goal has more than %d cases" limit
 
 let both a b =
   let answer =
@@ -25,7 +29,19 @@ let both a b =
   if answer = Some Classes.empty then None
   else Some { bounds = a.bounds @ b.bounds; comparisons = a.comparisons @ b.comparisons; answer }
 
-let product xs ys = List.concat_map (fun x -> List.filter_map (both x) ys) xs
+(* The limit is checked on the way: the product of two lists within it may be far beyond. *)
+let product ~loc xs ys =
+  let add (count, found) conjunct =
+    check_limit ~loc (count + 1);
+    (count + 1, conjunct :: found)
+  in
+  let row x acc y = match both x y with None -> acc | Some conjunct -> add acc conjunct in
+  List.rev (snd (List.fold_left (fun acc x -> List.fold_left (row x) acc ys) (0, []) xs))
+
+let union ~loc lists =
+  check_limit ~loc (List.fold_left (fun n l -> n + List.length l) 0 lists);
+  List.concat lists
+
 let top = { bounds = []; comparisons = []; answer = None }
 let one_bound b = { top with bounds = [ b ] }
 
@@ -47,7 +63,7 @@ let outside ~loc (b : Query.bound) =
 
 let literal ~outputs ~positive { literal; loc } =
   match (literal, positive) with
-  | Undecided reason, _ -> raise (Undecided_literal reason)
+  | Undecided tie, _ -> raise (Undecided_literal tie)
   | Bound b, true -> [ one_bound b ]
   | Bound b, false -> outside ~loc b
   | Outcome c, true -> [ { top with comparisons = [ c ] } ]
@@ -57,22 +73,15 @@ let literal ~outputs ~positive { literal; loc } =
     let s = if positive then s else Classes.diff all s in
     if Classes.is_empty s then [] else [ { top with answer = Some s } ]
 
-let rec normal_form ~outputs ~positive (f : located Formula.t) =
-  let sub = normal_form ~outputs ~positive in
+let rec normal_form ~loc ~outputs ~positive (f : located Formula.t) =
+  let sub = normal_form ~loc ~outputs ~positive in
   match (f, positive) with
   | True, true | False, false -> [ top ]
   | True, false | False, true -> []
   | Leaf l, _ -> literal ~outputs ~positive l
-  | Not g, _ -> normal_form ~outputs ~positive:(not positive) g
-  | And fs, true | Or fs, false ->
-    List.fold_left
-      (fun conjuncts g ->
-         let conjuncts = product conjuncts (sub g) in
-         if List.compare_length_with conjuncts limit > 0 then
-           Diag.error ~hint:"split the goal" "the negation of this goal has more than %d cases" limit;
-         conjuncts)
-      [ top ] fs
-  | Or fs, true | And fs, false -> List.concat_map sub fs
+  | Not g, _ -> normal_form ~loc ~outputs ~positive:(not positive) g
+  | And fs, true | Or fs, false -> List.fold_left (fun conjuncts g -> product ~loc conjuncts (sub g)) [ top ] fs
+  | Or fs, true | And fs, false -> union ~loc (List.map sub fs)
 
 (* [c] is a maximiser: its output is at least every other. *)
 let wins ~outputs c : Query.comparison list =
@@ -98,9 +107,9 @@ let properties ~outputs conjuncts : Query.property list =
   (if by_answer = [] then [] else [ Query.Within { classes = allowed } ])
   @ if others = [] then [] else [ Query.Avoid { cases = List.concat_map (avoided ~outputs) others } ]
 
-let cases ~outputs body =
-  match normal_form ~outputs ~positive:false body with
-  | exception Undecided_literal reason -> Error reason
+let cases ~loc ~outputs body =
+  match normal_form ~loc ~outputs ~positive:false body with
+  | exception Undecided_literal tie -> Error tie
   | conjuncts ->
     let regions = Hashtbl.create 7 and order = ref [] in
     List.iter

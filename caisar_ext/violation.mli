@@ -12,14 +12,15 @@ type literal =
   | Bound of Query.bound  (** the input lies there *)
   | Outcome of Query.comparison  (** the outputs compare so *)
   | Answer of Classes.t  (** the answer is one of these *)
-  | Undecided of string  (** cannot be told, and why: an arg-max tie at a sample *)
+  | Undecided of Value.tie  (** the answer at a sample, which is not one class *)
 
 type located = { literal : literal; loc : Diag.location option Lazy.t }
 
 type case = { region : Query.bound list; property : Query.property }
 
-(** [cases ~outputs body] is the regions and properties that together say [forall x. body], for a network with
-    [outputs] classes; [Error reason] when a literal is undecided. Regions are in a normal form, one case a region and
-    kind of property.
-    @raise Diag.Error for a negated ball or range, and for more than 10,000 conjunctions. *)
-val cases : outputs:int -> located Formula.t -> (case list, string) result
+(** [cases ~loc ~outputs body] is the regions and properties that together say [forall x. body], for a network with
+    [outputs] classes; [Error tie] when a literal is undecided. Regions are in a normal form, one case a region and kind
+    of property; no case: [body] holds at every input, whatever the network.
+    @raise Diag.Error at the leaf for a negated ball or range, at [loc] for more than 10,000 conjunctions. *)
+val cases :
+  loc:Diag.location option Lazy.t -> outputs:int -> located Formula.t -> (case list, Value.tie) result

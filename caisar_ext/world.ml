@@ -13,16 +13,15 @@ type t = {
   oracle : oracle;
   folder : string;
   samples : (int * int) option;
-  constants : (int, Value.t) Hashtbl.t;  (** of definitions without parameters, by [Spec.definition.id] *)
   hierarchies : (string, Hierarchy.t) Hashtbl.t;
   views : (string, Value.view) Hashtbl.t;
   answers : (Query.network * Query.dataset, (int, int list) Hashtbl.t) Hashtbl.t;
 }
 
 let create oracle ~folder ~samples =
-  { oracle; folder; samples; constants = Hashtbl.create 16; hierarchies = Hashtbl.create 4; views = Hashtbl.create 4;
-    answers = Hashtbl.create 4 }
+  { oracle; folder; samples; hierarchies = Hashtbl.create 4; views = Hashtbl.create 4; answers = Hashtbl.create 4 }
 
+(* [memo table key make] is the value of [key], made at the first request. *)
 let memo table key make =
   match Hashtbl.find_opt table key with
   | Some v -> v
@@ -49,7 +48,7 @@ let view world ~loc source : Value.view =
       ({ dataset; labels = Array.of_list info.labels; first; length = max 0 (last - first) } : Value.view))
 
 (** The network's answer at a sample, asked for the whole view at once. *)
-let answer world ~loc network ({ view; index } : Value.sample) : Value.t =
+let answer world ~loc network ({ view; index } as sample : Value.sample) : Value.t =
   let known = memo world.answers (network, view.dataset) (fun () -> Hashtbl.create view.length) in
   if not (Hashtbl.mem known index) then begin
     let indices = List.init view.length (fun i -> view.first + i) in
@@ -57,6 +56,4 @@ let answer world ~loc network ({ view; index } : Value.sample) : Value.t =
   end;
   match Hashtbl.find known index with
   | [ c ] -> Int (Z.of_int c)
-  | classes ->
-    let classes = String.concat ", " (List.map string_of_int classes) in
-    Tie (Printf.sprintf "tie at sample %d between classes %s" index classes)
+  | classes -> Tie { sample; classes }
