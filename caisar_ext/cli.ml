@@ -135,8 +135,10 @@ let verify specification selection samples time_limit full_matrix pool witnesses
   let pool = pool ~witness_dir ~pictures:(witnesses <> None) in
   let options : Verification.options = { specification; selection; samples; time_limit; full_matrix; pool } in
   let progress = Progress.create () in
-  let result = Verification.run options ~on_event:(Progress.event progress) in
-  Progress.finish progress;
+  let result =
+    Fun.protect ~finally:(fun () -> Progress.finish progress) @@ fun () ->
+    Verification.run options ~on_event:(Progress.event progress)
+  in
   (match form with
    | Json -> Report_json.print ~witnesses options result
    | Text { color; detail } -> Report.print { color; detail; witnesses } options result);
