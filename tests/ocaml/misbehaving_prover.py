@@ -98,7 +98,7 @@ class Prover:
 
     def grandchild(self) -> None:
         """Start a process that keeps this one's channels open."""
-        self.log_pid(subprocess.Popen(["sleep", "600"]).pid)
+        self.log_pid(subprocess.Popen(["sleep", "600"], stdout=self.out).pid)
 
 
 def die_of(number: int) -> None:
@@ -148,6 +148,12 @@ def half_a_frame(prover: Prover, query: str) -> None:
     os._exit(0)
 
 
+def close_then_exit(prover: Prover, query: str) -> None:
+    prover.out.close()
+    time.sleep(0.1)
+    os._exit(5)
+
+
 def eat_memory(prover: Prover, query: str) -> None:
     hoard = bytearray(300 * 2**20)
     time.sleep(600)
@@ -170,6 +176,7 @@ BEHAVIOURS: dict[str, Callable[[Prover, str], None]] = {
     "unknown-field": lambda prover, query: prover.reply("(Done((cpu_seconds 0x0p+0)(peak_memory 1)(colour red)))"),
     "oversized": lambda prover, query: prover.send_bytes(b"99999999\n(("),
     "half-a-frame": half_a_frame,
+    "close-then-exit": close_then_exit,
     "noise": say_much,
     "huge": lambda prover, query: prover.answer(query, step="x" * 3_000_000),
     "wrong-id": answer_with_wrong_id,

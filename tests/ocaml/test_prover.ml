@@ -367,6 +367,16 @@ let exception_in_callback () =
   | _ -> Alcotest.fail "no exception"
   | exception Exit -> ()
 
+let exception_beside_requests () =
+  with_folder @@ fun folder ->
+  let ask_then_raise pool =
+    ignore (Prover.describe_dataset pool (dataset "ok"));
+    raise Exit
+  in
+  match Prover.with_pool (config folder) ask_then_raise with
+  | () -> Alcotest.fail "no exception"
+  | exception Exit -> ()
+
 (* The orchestrator in a process of its own, hanging, then [end_it]. *)
 let in_a_process ~end_it =
   with_folder @@ fun folder ->
@@ -492,6 +502,7 @@ let () =
           case "unknown field" (poison "unknown-field" "colour");
           case "oversized frame" (poison "oversized" "a frame of 99999999 bytes is over the limit");
           case "half a frame" (poison "half-a-frame" "exited with code 0");
+          case "ends after its output" (poison "close-then-exit" "exited with code 5");
           case "wrong id" (poison "wrong-id" "a reply to request 99999 instead of");
           case "wrong query" (poison "wrong-query" "query 424242 is not being asked");
           case "wrong number of outcomes" (poison "wrong-count" "query 1 has other properties");
@@ -525,6 +536,7 @@ let () =
           case "SIGHUP" (interrupted Sys.sighup);
           case "stays interrupted" interrupted_for_good;
           case "exception in the callback" exception_in_callback;
+          case "exception beside requests" exception_beside_requests;
           case "orchestrator killed" killed_orchestrator;
           case "orchestrator interrupted" interrupted_orchestrator;
           case "no descriptor leaks" no_descriptor_leaks;
