@@ -60,7 +60,7 @@ let key (s : Plan.subject) = (s.dataset, s.index)
 let conjuncts (plan : Plan.t) (formula : Plan.leaf Formula.t) =
   let about = function
     | Plan.Asked { query; _ } -> plan.queries.(query).subject
-    | Plan.Undecided _ -> None
+    | Plan.Undecided { subject; _ } -> subject
   in
   let parts = match formula with And fs -> fs | True -> [] | f -> [ f ] in
   List.map

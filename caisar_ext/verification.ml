@@ -65,8 +65,12 @@ let networks (oracle : World.oracle) (plan : Plan.t) =
   List.map (fun n -> (n, oracle.network ~loc:None n)) all
 
 let datasets (oracle : World.oracle) (plan : Plan.t) =
-  let of_query (q : Plan.query) = Option.map (fun (s : Plan.subject) -> s.dataset) q.subject in
-  let all = List.sort_uniq compare (List.filter_map of_query (Array.to_list plan.queries)) in
+  let undecided (g : Plan.goal) =
+    List.filter_map (function Plan.Undecided { subject; _ } -> subject | Asked _ -> None) (Formula.leaves g.formula)
+  in
+  let asked = List.filter_map (fun (q : Plan.query) -> q.subject) (Array.to_list plan.queries) in
+  let subjects = asked @ List.concat_map undecided plan.goals in
+  let all = List.sort_uniq compare (List.map (fun (s : Plan.subject) -> s.dataset) subjects) in
   List.map (fun d -> (d, oracle.dataset ~loc:None d)) all
 
 let run options ~on_event =
