@@ -6,6 +6,7 @@ Built on ``argparse``: four commands with few options need no further dependency
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import sys
 from collections.abc import Sequence
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(_: argparse.Namespace) -> None:
+    faulthandler.enable()  # a crash in native code leaves its place on standard error
     from pyprover.protocol.server import serve_standard_streams
 
     serve_standard_streams()

@@ -17,7 +17,7 @@ _PANEL = 192  # least width of a panel, in pixels of the picture
 _MARGIN = 8
 _LINE = 16
 _INK, _PAPER = (20, 20, 20), (255, 255, 255)
-_LARGEST_FACTOR = 1000
+_VISIBLE = 1e-5  # below are the roundings of float32, not a difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,10 @@ def draw(original: NDArray[np.float64], witness: NDArray[np.float64], captions: 
     """Draw two images (C, H, W) in data units side by side, with their difference."""
     difference = witness - original
     largest = float(np.abs(difference).max())
-    factor = min(max(1, math.floor(0.5 / largest)), _LARGEST_FACTOR) if largest else 1
+    factor = max(1, math.floor(0.5 / largest)) if largest >= _VISIBLE else 1
+    amount = f"difference x {factor} (largest {255 * largest:.3g}/255)" if largest >= _VISIBLE else "no difference"
     panels = [_panel(original), _panel(witness), _panel(0.5 + factor * difference)]
-    texts = [captions.original, captions.witness, f"difference x {factor} (largest {255 * largest:.3g}/255)"]
+    texts = [captions.original, captions.witness, amount]
     width, height = panels[0].size
     picture = Image.new("RGB", (3 * width + 4 * _MARGIN, height + 2 * _MARGIN + _LINE), _PAPER)
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
