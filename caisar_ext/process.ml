@@ -139,11 +139,11 @@ let describe_end process =
   | Some words -> Printf.sprintf "%s, last words \"%s\"" ending words
   | None -> ending
 
-(* Linux only: the line "VmRSS: 123 kB". *)
-let resident_memory process =
+(* Linux only: the line "RssAnon: 123 kB". *)
+let private_memory process =
   let rec find ic =
     let line = input_line ic in
-    match Scanf.sscanf line "VmRSS: %d kB" Fun.id with
+    match Scanf.sscanf line "RssAnon: %d kB" Fun.id with
     | kilobytes -> Some (1024 * kilobytes)
     | exception (Scanf.Scan_failure _ | Failure _ | End_of_file) -> find ic
   in

@@ -44,8 +44,9 @@ val describe_end : t -> string
 (** The last line that it wrote on standard error, shortened. *)
 val last_words : t -> string option
 
-(** Resident bytes; [None] where the system does not tell. *)
-val resident_memory : t -> int option
+(** Bytes of memory that hold no file's content (a library's code does not count); [None] where the system does not
+    tell. *)
+val private_memory : t -> int option
 
 (** [Unix.waitpid] of one child, through interruptions. *)
 val wait : int -> int * Unix.process_status

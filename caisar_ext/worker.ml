@@ -84,7 +84,7 @@ let complaint worker request =
   let now = Process.now () in
   match worker.memory_ceiling with
   | _ when now > request.deadline -> Some (Printf.sprintf "hung: no answer within %.1f s" (now -. request.since))
-  | Some ceiling when Option.value (Process.resident_memory worker.process) ~default:0 > ceiling ->
+  | Some ceiling when Option.value (Process.private_memory worker.process) ~default:0 > ceiling ->
     Some (Printf.sprintf "out of memory (over %.2f GiB)" (gigabytes ceiling))
   | Some _ | None -> None
 

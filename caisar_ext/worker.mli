@@ -6,8 +6,8 @@ type t
     delivered first. *)
 type event = Reply of Protocol.reply | Lost of string
 
-(** [start ~memory_limit argv] starts the process. [memory_limit], in bytes, is for the prover to keep; a worker whose
-    resident memory is a quarter above it is ended. Raises [Unix.Unix_error] when no process can be made. *)
+(** [start ~memory_limit argv] starts the process. [memory_limit], in bytes, is for the prover to keep; one that
+    is a quarter above it ({!Process.private_memory}) is ended. Raises [Unix.Unix_error] when no process can be made. *)
 val start : memory_limit:int option -> string array -> t
 
 (** [send worker ~id ~allowance request]: within [allowance] seconds from now comes the last reply to it, or
