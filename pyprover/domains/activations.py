@@ -21,12 +21,13 @@ def relu_lines(op: Relu, box: Box) -> Lines:
     Zhang et al., *Efficient neural network robustness certification*, arXiv 1811.00866 (CROWN, adaptive slopes);
     Singh et al., *An abstract domain for certifying neural networks*, POPL 2019 (DeepPoly).
     """
-    lower, upper, slope = box.lower, box.upper, op.slope
+    lower, upper = box.lower, box.upper
+    one, slope = torch.ones_like(lower), torch.full_like(lower, op.slope)
     unstable = ~((lower >= 0) | (upper <= 0))
     chord = (upper - slope * lower) / (upper - lower)
-    fixed = torch.where(lower >= 0, 1.0, slope)
+    fixed = torch.where(lower >= 0, one, slope)
     upper_slope = torch.where(unstable, chord, fixed)
-    lower_slope = torch.where(unstable, torch.where(upper > -lower, 1.0, slope), fixed)
+    lower_slope = torch.where(unstable, torch.where(upper > -lower, one, slope), fixed)
     upper_offset = torch.where(unstable, lower * (slope - chord), 0.0)
     return Lines(lower_slope, None, upper_slope, upper_offset, box.size)
 

@@ -1,0 +1,229 @@
+"""Small ONNX networks for tests: one for each ONNX operator that is read, and random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+PLANE = (2, 6, 5)
+VECTOR = (6,)
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Nodes and constants; the input is ``x``, the output is ``y``, without the batch axis in ``shape``."""
+
+    shape: tuple[int, ...]
+    nodes: Sequence[onnx.NodeProto]
+    constants: Arrays
+    opset: int = 13
+    batch: int | str = 1
+
+
+def save(recipe: Recipe, path: Path) -> str:
+    """Write the network; the path as text."""
+    graph = helper.make_graph(
+        list(recipe.nodes),
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [recipe.batch, *recipe.shape])],
+        [helper.make_empty_tensor_value_info("y")],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in recipe.constants.items()],
+    )
+    graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", recipe.opset)], ir_version=8)
+    model = onnx.shape_inference.infer_shapes(model)
+    if not model.graph.output[0].type.tensor_type.HasField("shape"):  # a node that makes no sense
+        model.graph.output[0].type.tensor_type.shape.dim.add()
+    path.write_bytes(model.SerializeToString())
+    return str(path)
+
+
+def numbers(*shape: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def one(op: str, *operands: str, opset: int = 13, shape: tuple[int, ...] = PLANE, **rest: Any) -> Recipe:
+    """One node on the input; ``constants`` among ``rest`` are its other operands, the others attributes."""
+    constants: Arrays = rest.pop("constants", {})
+    return Recipe(shape, [helper.make_node(op, operands, ["y"], **rest)], constants, opset)
+
+
+def _ints(*values: int) -> NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)
+
+
+def _plane_stats() -> Arrays:
+    names = ("scale", "shift", "mean", "variance")
+    return {name: np.abs(numbers(2, seed=k)) + np.float32(0.1) for k, name in enumerate(names)}
+
+
+def _conv(*shape: int, **attributes: Any) -> Recipe:
+    constants = {"w": numbers(*shape), "b": numbers(shape[0], seed=1)}
+    return one("Conv", "x", "w", "b", constants=constants, **attributes)
+
+
+# For each ONNX operator that is read, networks that use it; the keys must be those of `pyprover.ops.READERS`.
+ZOO: dict[str, list[Recipe]] = {
+    "Add": [
+        one("Add", "x", "c", constants={"c": numbers(2, 1, 1)}),
+        one("Add", "c", "x", constants={"c": numbers(1, 2, 6, 5)}),
+        Recipe(PLANE, [helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Add", ["x", "h"], ["y"])], {}),
+        Recipe(PLANE, [helper.make_node("Add", ["x", "x"], ["y"])], {}),
+    ],
+    "AveragePool": [
+        one("AveragePool", "x", kernel_shape=[2, 2], strides=[2, 2]),
+        one("AveragePool", "x", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        one("AveragePool", "x", kernel_shape=[3, 2], pads=[1, 0, 1, 1], count_include_pad=1),
+    ],
+    "BatchNormalization": [
+        one("BatchNormalization", "x", "scale", "shift", "mean", "variance", constants=_plane_stats())
+    ],
+    "Cast": [one("Cast", "x", to=TensorProto.FLOAT)],
+    "Concat": [
+        Recipe(
+            PLANE,
+            [helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Concat", ["x", "h"], ["y"], axis=axis)],
+            {},
+        )
+        for axis in (1, -1)
+    ],
+    "Conv": [
+        _conv(3, 2, 3, 3),
+        _conv(3, 2, 3, 2, strides=[2, 1], pads=[1, 0, 1, 0]),
+        _conv(4, 1, 2, 2, group=2, dilations=[2, 1]),
+        _conv(3, 2, 3, 3, pads=[0, 1, 2, 0], strides=[2, 2]),
+        _conv(3, 2, 3, 3, auto_pad="SAME_UPPER", strides=[2, 2]),
+        _conv(3, 2, 2, 2, auto_pad="SAME_LOWER"),
+        one("Conv", "x", "w", shape=(2, 7), constants={"w": numbers(3, 2, 3)}, pads=[1, 0], strides=[2]),
+    ],
+    "Div": [one("Div", "x", "c", constants={"c": numbers(6, 1)})],
+    "Dropout": [one("Dropout", "x")],
+    "Flatten": [one("Flatten", "x"), one("Flatten", "x", axis=-3)],
+    "Gemm": [
+        one("Gemm", "x", "w", "b", shape=VECTOR, constants={"w": numbers(6, 4), "b": numbers(4)}),
+        one("Gemm", "x", "w", shape=VECTOR, constants={"w": numbers(4, 6)}, transB=1, alpha=0.5),
+        one("Gemm", "x", "w", "b", shape=VECTOR, constants={"w": numbers(4, 6), "b": numbers(1)}, transB=1, beta=2.0),
+    ],
+    "GlobalAveragePool": [one("GlobalAveragePool", "x")],
+    "Identity": [one("Identity", "x")],
+    "LeakyRelu": [one("LeakyRelu", "x", alpha=0.2)],
+    "MatMul": [
+        one("MatMul", "x", "w", shape=VECTOR, constants={"w": numbers(6, 4)}),
+        one("MatMul", "x", "w", constants={"w": numbers(5, 3)}),
+    ],
+    "MaxPool": [
+        one("MaxPool", "x", kernel_shape=[2, 2], strides=[2, 2]),
+        one("MaxPool", "x", kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 1]),
+        one("MaxPool", "x", kernel_shape=[2, 2], dilations=[2, 2]),
+    ],
+    "Mul": [one("Mul", "x", "c", constants={"c": numbers(2, 1, 1)}), one("Mul", "c", "x", constants={"c": numbers()})],
+    "Neg": [one("Neg", "x")],
+    "Pad": [
+        one("Pad", "x", "p", constants={"p": _ints(0, 0, 1, 2, 0, 0, 0, 1)}),
+        one("Pad", "x", pads=[0, 0, 1, 2, 0, 0, 0, 1], opset=10),
+    ],
+    "ReduceMean": [one("ReduceMean", "x", axes=[2, 3], keepdims=0), one("ReduceMean", "x", axes=[-2, -1])],
+    "Relu": [one("Relu", "x")],
+    "Reshape": [
+        one("Reshape", "x", "s", constants={"s": _ints(1, -1)}),
+        one("Reshape", "x", "s", constants={"s": _ints(-1, 12, 5)}),
+        one("Reshape", "x", "s", constants={"s": _ints(0, 0, 30)}),
+    ],
+    "Sigmoid": [one("Sigmoid", "x")],
+    "Squeeze": [
+        one("Squeeze", "x", "a", shape=(1, 6, 1), constants={"a": _ints(1, -1)}),
+        one("Squeeze", "x", shape=(1, 6), axes=[1], opset=11),
+    ],
+    "Sub": [
+        one("Sub", "x", "c", constants={"c": numbers(5)}),
+        one("Sub", "c", "x", constants={"c": numbers(2, 6, 5)}),
+        Recipe(PLANE, [helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Sub", ["x", "h"], ["y"])], {}),
+    ],
+    "Sum": [
+        Recipe(PLANE, [helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Sum", ["x", "h", "x"], ["y"])], {})
+    ],
+    "Tanh": [one("Tanh", "x")],
+    "Transpose": [one("Transpose", "x", perm=[0, 2, 3, 1])],
+    "Unsqueeze": [
+        one("Unsqueeze", "x", "a", constants={"a": _ints(1, 5)}),
+        one("Unsqueeze", "x", axes=[2], opset=11),
+    ],
+}
+ZOO_CASES = [(name, k) for name, recipes in ZOO.items() for k in range(len(recipes))]
+
+
+def dense(widths: Sequence[int], seed: int, *, activation: str = "Relu", scale: float = 1.0) -> Recipe:
+    """A random fully connected network; ``widths`` from input to output."""
+    rng = np.random.default_rng(seed)
+    nodes, constants, value = [], {}, "x"
+    last = len(widths) - 2
+    for k, (width, out) in enumerate(pairwise(widths)):
+        constants[f"w{k}"] = (rng.normal(size=(out, width)) * scale / np.sqrt(width)).astype(np.float32)
+        constants[f"b{k}"] = (rng.normal(size=out) * 0.3).astype(np.float32)
+        target = "y" if k == last else f"h{k}"
+        nodes.append(helper.make_node("Gemm", [value, f"w{k}", f"b{k}"], [target], transB=1))
+        if k < last:
+            nodes.append(helper.make_node(activation, [target], [f"a{k}"]))
+            value = f"a{k}"
+    return Recipe((widths[0],), nodes, constants)
+
+
+def residual(seed: int, classes: int = 4) -> Recipe:
+    """A small residual network: convolutions, batch normalisation, a maximum, a skip, a dense end."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> NDArray[np.float32]:
+        return (rng.normal(size=shape) / np.sqrt(max(1, np.prod(shape[1:])))).astype(np.float32)
+
+    constants: Arrays = {
+        "w0": normal(3, 1, 3, 3),
+        "b0": normal(3),
+        "w1": normal(3, 3, 3, 3),
+        "w2": normal(3, 3, 3, 3),
+        "w3": normal(classes, 3 * 3 * 3),
+        "b3": normal(classes),
+        **{name: np.abs(normal(3)) + np.float32(0.5) for name in ("scale", "shift", "mean", "variance")},
+    }
+    node: Callable[..., onnx.NodeProto] = helper.make_node
+    nodes = [
+        node("Conv", ["x", "w0", "b0"], ["c0"], pads=[1, 1, 1, 1]),
+        node("BatchNormalization", ["c0", "scale", "shift", "mean", "variance"], ["n0"]),
+        node("Relu", ["n0"], ["r0"]),
+        node("Conv", ["r0", "w1"], ["c1"], pads=[1, 1, 1, 1]),
+        node("Relu", ["c1"], ["r1"]),
+        node("Conv", ["r1", "w2"], ["c2"], pads=[1, 1, 1, 1]),
+        node("Add", ["c2", "r0"], ["s"]),
+        node("Relu", ["s"], ["r2"]),
+        node("MaxPool", ["r2"], ["m"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Flatten", ["m"], ["f"]),
+        node("Gemm", ["f", "w3", "b3"], ["y"], transB=1),
+    ]
+    return Recipe((1, 6, 6), nodes, constants)
+
+
+def toy() -> Recipe:
+    """Two inputs in [-1, 1]: over {0, 1} against 2, no class alone can be shown to beat 2, the group can.
+
+    f_0 = x_0, f_1 = -x_0, f_2 = 0.02 relu(x_0 + x_1) - 0.2.
+    """
+    constants: Arrays = {
+        "w0": np.array([[1, 0], [0, 1], [1, 1]], dtype=np.float32),
+        "b0": np.array([10, 10, 0], dtype=np.float32),
+        "w1": np.array([[1, 0, 0], [-1, 0, 0], [0, 0, 0.02]], dtype=np.float32),
+        "b1": np.array([-10, 10, -0.2], dtype=np.float32),
+    }
+    nodes = [
+        helper.make_node("Gemm", ["x", "w0", "b0"], ["h"], transB=1),
+        helper.make_node("Relu", ["h"], ["a"]),
+        helper.make_node("Gemm", ["a", "w1", "b1"], ["y"], transB=1),
+    ]
+    return Recipe((2,), nodes, constants)

@@ -1,0 +1,243 @@
+"""Reading ONNX: the graph computes what ONNX Runtime computes, and what cannot be read is refused clearly."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper
+
+from pyprover.errors import UnsupportedOperator, UserError
+from pyprover.load import load
+from pyprover.ops import OPERATORS, READERS
+from tests.python.networks import PLANE, ZOO, ZOO_CASES, Recipe, dense, numbers, one, residual, save
+
+NETS = (
+    "acasxu/onnx/ACASXU_run2a_1_1_batch_2000.onnx",
+    "cifar10_resnet/onnx/resnet_2b.onnx",
+    "eran2021/onnx/ffnnSIGMOID__Point_6x200.onnx",
+    "groups/toy/toy.onnx",
+    "mnist_fc/onnx/mnist-net_256x4.onnx",
+    "oval21/onnx/cifar_base_kw.onnx",
+    "sri_resnet_a/onnx/resnet_3b2_bn_mixup_adv_4.0_bs128_lr-1.onnx",
+)
+
+
+def assert_agrees(path: str, count: int = 3) -> None:
+    """The graph in float64 is within float32 rounding of ONNX Runtime."""
+    graph = load(path).graph
+    x = np.random.default_rng(0).normal(size=(count, *graph.input_shape)).astype(np.float32)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    expected = np.concatenate([session.run(None, {name: x[k : k + 1]})[0].reshape(1, -1) for k in range(count)])
+    found = graph.forward(torch.from_numpy(x.astype(np.float64))).numpy()
+    assert found.shape == (count, graph.outputs)
+    np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
+    single = graph.to(torch.float32).forward(torch.from_numpy(x)).numpy()
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, expected, rtol=2e-4, atol=2e-4)
+
+
+def test_zoo_has_every_operator_that_is_read() -> None:
+    assert set(ZOO) == set(READERS)
+
+
+def test_zoo_has_every_operator_of_the_intermediate_form(tmp_path: Path) -> None:
+    graphs = [load(save(ZOO[name][k], tmp_path / "net.onnx")).graph for name, k in ZOO_CASES]
+    assert {type(node.op) for graph in graphs for node in graph.nodes} == set(OPERATORS)
+
+
+@pytest.mark.parametrize(("name", "k"), ZOO_CASES)
+def test_operator_agrees_with_onnx_runtime(name: str, k: int, tmp_path: Path) -> None:
+    assert_agrees(save(ZOO[name][k], tmp_path / "net.onnx"))
+
+
+@pytest.mark.parametrize("recipe", [dense([5, 8, 3], 0), dense([5, 8, 3], 1, activation="Tanh"), residual(0)])
+def test_network_agrees_with_onnx_runtime(recipe: Recipe, tmp_path: Path) -> None:
+    assert_agrees(save(recipe, tmp_path / "net.onnx"))
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.data(f"nets/{name}")) for name in NETS])
+def test_public_network_agrees_with_onnx_runtime(name: str, data_dir: Path) -> None:
+    assert_agrees(str(data_dir / "nets" / name))
+
+
+class Exported(torch.nn.Module):
+    """What a torch user writes: batch normalisation, pools, a flattening by computed shapes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = torch.nn.Sequential(
+            torch.nn.Conv2d(2, 4, 3, padding=1),
+            torch.nn.BatchNorm2d(4),
+            torch.nn.ReLU(),
+            torch.nn.MaxPool2d(2),
+            torch.nn.Conv2d(4, 4, 3, padding="same"),
+            torch.nn.LeakyReLU(0.1),
+            torch.nn.Dropout(),
+        )
+        self.head = torch.nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.features((x - 0.5) / 0.25)
+        h = h + h.sigmoid()
+        h = torch.nn.functional.adaptive_avg_pool2d(h, 1)
+        scores: torch.Tensor = self.head(h.view(h.size(0), -1))
+        return scores
+
+
+@pytest.mark.parametrize("dynamo", [False, True])
+@pytest.mark.parametrize("batched", [False, True])
+def test_torch_exports_agree(dynamo: bool, batched: bool, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = str(tmp_path / "net.onnx")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        extra: dict[str, object] = {}
+        if batched and dynamo:
+            extra["dynamic_shapes"] = ({0: torch.export.Dim("n")},)
+        elif batched:
+            extra["dynamic_axes"] = {"x": {0: "n"}}
+        model, x = Exported().eval(), torch.randn(2 if batched else 1, *PLANE)
+        torch.onnx.export(model, (x,), path, input_names=["x"], dynamo=dynamo, verbose=False, **extra)
+    assert_agrees(path)
+
+
+def test_facts_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    file = load(save(dense([5, 8, 3], 0), path))
+    assert file.graph.input_shape == (5,)
+    assert (file.graph.outputs, file.graph.neurons, file.parameters, file.opset) == (3, 8, 5 * 8 + 8 + 8 * 3 + 3, 13)
+    assert file.operators == (("Gemm", 2), ("Relu", 1))
+    assert len(file.digest) == 64
+    assert load(str(path)).digest == file.digest
+
+
+def test_what_does_not_reach_the_output_is_dropped(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["dead"]), helper.make_node("Neg", ["x"], ["y"])]
+    assert len(load(save(Recipe(PLANE, nodes, {}), tmp_path / "net.onnx")).graph.nodes) == 2  # Neg, flattening
+
+
+def test_constants_are_folded_in_float64(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Div", ["one", "three"], ["third"]), helper.make_node("Mul", ["x", "third"], ["y"])]
+    constants = {"one": np.float32(1), "three": np.float32(3)}
+    graph = load(save(Recipe((1,), nodes, constants), tmp_path / "net.onnx")).graph
+    assert float(graph.forward(torch.ones(1, 1, dtype=torch.float64))) == 1 / 3
+
+
+def refusal(recipe: Recipe, tmp_path: Path) -> UserError:
+    with pytest.raises(UserError) as caught:
+        load(save(recipe, tmp_path / "net.onnx"))
+    return caught.value
+
+
+def test_missing_file() -> None:
+    with pytest.raises(UserError, match=r"no_such\.onnx: No such file"):
+        load("no_such.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network", b"\x08\x07\x12"])
+def test_not_onnx(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="not a"):
+        load(str(path))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_parameters_must_be_finite(bad: float, tmp_path: Path) -> None:
+    recipe = one("Gemm", "x", "weights", shape=(2,), constants={"weights": np.array([[bad], [1]], dtype=np.float32)})
+    assert "'weights' holds NaN or infinity" in refusal(recipe, tmp_path).message
+
+
+def test_unknown_operator_is_named(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Cos", ["x"], ["y"], name="wave")]
+    error = refusal(Recipe(PLANE, nodes, {}), tmp_path)
+    assert isinstance(error, UnsupportedOperator)
+    assert error.message == "unsupported operator Cos (opset 13) at node 'wave'"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "detail"),
+    [
+        (one("Flatten", "x", axis=2), "axis = 2"),
+        (one("MaxPool", "x", kernel_shape=[2, 2], ceil_mode=1), "ceil_mode"),
+        (one("MaxPool", "x", kernel_shape=[2, 2], pads=[0, 0, 1, 1]), "opposite sides"),
+        (one("Transpose", "x", perm=[1, 0, 2, 3]), "moves the batch axis"),
+        (one("Reshape", "x", "s", constants={"s": np.array([2, 30])}), "batch axis first"),
+        (one("Div", "c", "x", constants={"c": numbers(5)}), "must depend on the network's input"),
+        (one("Div", "x", "c", constants={"c": np.zeros(5, dtype=np.float32)}), "division by zero"),
+        (one("LeakyRelu", "x", alpha=1.5), "alpha"),
+        (one("MatMul", "w", "x", constants={"w": numbers(6, 6)}), "constant"),
+        (one("Cast", "x", to=TensorProto.DOUBLE), "to ="),
+        (one("Conv", "x", "w", shape=(2, 3, 3, 3), constants={"w": numbers(1, 2, 2, 2, 2)}), "spatial axes"),
+        (one("Pad", "x", "p", mode="reflect", constants={"p": np.zeros(8, dtype=np.int64)}), "mode"),
+        (one("Add", "x", "c", constants={"c": numbers(3, 1, 6, 5)}), "does not fit"),
+        (one("Mul", "x", "x"), "constant"),
+    ],
+)
+def test_unsupported_form_is_named(recipe: Recipe, detail: str, tmp_path: Path) -> None:
+    error = refusal(recipe, tmp_path)
+    assert isinstance(error, UnsupportedOperator)
+    assert recipe.nodes[0].op_type in error.message
+    assert detail in error.message
+
+
+def test_dynamic_dimension_beside_the_batch(tmp_path: Path) -> None:
+    recipe = one("Relu", "x", shape=(2, "height", 5))  # type: ignore[arg-type]
+    assert "fixed dimensions" in (refusal(recipe, tmp_path).hint or "")
+
+
+def test_fixed_batch(tmp_path: Path) -> None:
+    relu = one("Relu", "x")
+    assert "fixed batch of 4" in refusal(Recipe(relu.shape, relu.nodes, {}, batch=4), tmp_path).message
+
+
+def test_several_inputs_and_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    save(one("Relu", "x"), path)
+    for change, message in (("input", "has 2 \\(x, z\\)"), ("output", "has 2 \\(y, z\\)")):
+        model = onnx.load(path)
+        nodes = [helper.make_node("Neg", ["x"], ["z"])] if change == "output" else []
+        model.graph.node.extend(nodes)
+        getattr(model.graph, change).append(helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, *PLANE]))
+        other = tmp_path / f"{change}.onnx"
+        onnx.save(model, other)
+        with pytest.raises(UserError, match=message):
+            load(str(other))
+
+
+def test_input_type(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    save(one("Relu", "x"), path)
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.DOUBLE
+    onnx.save(model, path)
+    with pytest.raises(UserError, match="DOUBLE"):
+        load(str(path))
+
+
+def test_old_opset(tmp_path: Path) -> None:
+    relu = one("Relu", "x")
+    assert "opset 6" in refusal(Recipe(relu.shape, relu.nodes, {}, opset=6), tmp_path).message
+
+
+def test_missing_external_data(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    save(one("MatMul", "x", "w", constants={"w": numbers(5, 64)}), path)
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    load(str(path))
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(UserError, match="not a valid ONNX file"):
+        load(str(path))
+
+
+def test_constant_output(tmp_path: Path) -> None:
+    recipe = Recipe(PLANE, [helper.make_node("Identity", ["c"], ["y"])], {"c": numbers(1, 3)})
+    assert "does not depend on the input" in refusal(recipe, tmp_path).message
