@@ -1,8 +1,6 @@
 type context = Report_context.t
 
-let line ?style (context : context) ppf text =
-  let text = Report_table.(shorten context.width (printable text)) in
-  Fmt.pf ppf "%a@\n" (Option.fold ~none:Fun.id ~some:Fmt.styled style Fmt.string) text
+let line ?style context ppf text = Report_context.paragraph ?style ~indent:0 context text ppf ()
 
 (* {1 Verdicts} *)
 
@@ -78,7 +76,8 @@ let next (context : context) (options : Verification.options) ppf =
       (Printf.sprintf "more time for each query, --time-limit %.0f (now %.0f s)" (4. *. options.time_limit) options.time_limit);
   if some (fun v -> v = Verdict.Unknown "bound") then
     advise "where the bound is too loose, a coarser level, a smaller radius, or certified training";
-  if (not options.full_matrix) && List.exists Report_setting.has_open_cells context.result.conclusions.settings then
+  let complete = context.result.completion = Completed in
+  if complete && (not options.full_matrix) && List.exists Report_setting.has_open_cells context.result.conclusions.settings then
     advise "--full-matrix asks about the open cells of the matrices"
 
 let pp context options ppf () =

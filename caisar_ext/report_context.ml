@@ -26,3 +26,10 @@ let at_most n context items =
   | Brief -> (List.filteri (fun i _ -> i < n) items, max 0 (List.length items - n))
 
 let heading title ppf () = Fmt.pf ppf "@\n%a@\n" Fmt.(styled `Bold string) (Report_table.printable title)
+
+let paragraph ?style ~indent context text ppf () =
+  let words = String.split_on_char ' ' (Report_table.printable text) in
+  let lines = Report_table.pack ~width:(context.width - indent - 2) ~sep:" " words in
+  let styled = Option.fold ~none:Fun.id ~some:Fmt.styled style Fmt.string in
+  let margin i = String.make (if i = 0 then indent else indent + 2) ' ' in
+  List.iteri (fun i text -> Fmt.pf ppf "%s%a@\n" (margin i) styled text) lines

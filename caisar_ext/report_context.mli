@@ -27,3 +27,6 @@ val at_most : int -> t -> 'a list -> 'a list * int
 
 (** A heading over a part. *)
 val heading : string -> unit Fmt.t
+
+(** Text broken at spaces; lines after the first are indented by two more. *)
+val paragraph : ?style:Fmt.style -> indent:int -> t -> string -> unit Fmt.t

@@ -96,10 +96,14 @@ let undecided_row context (s : Aggregate.sample_verdict) =
 let shown = 5
 let sublist = [ right ""; name ""; name ""; left ""; left ""; name "" ]
 
+let more context left ppf () =
+  let text = Printf.sprintf "and %d more (--verbose lists all)" left in
+  if left > 0 then Report_context.paragraph ~style:`Faint ~indent:6 context text ppf ()
+
 let samples (context : context) row ordered ppf () =
   let first, left = Report_context.at_most shown context ordered in
   pp_rows ~width:context.width ~indent:6 sublist (List.map row first) ppf ();
-  if left > 0 then Fmt.pf ppf "      %a@\n" Fmt.(styled `Faint string) (Printf.sprintf "and %d more (--verbose lists all)" left)
+  more context left ppf ()
 
 (* Reasons with their counts, the most frequent first. *)
 let reasons (undecided : Aggregate.sample_verdict list) =
@@ -121,41 +125,51 @@ let deciding context { conclusion = g; radius; _ } ppf () =
   if refuted <> [] then samples context (refuted_row context radius) refuted ppf ()
   else samples context (undecided_row context) undecided ppf ();
   if refuted <> [] && undecided <> [] then
-    Fmt.pf ppf "      %a@\n" Fmt.(styled `Yellow string) (shorten (context.width - 6) ("open: " ^ reasons undecided))
+    Report_context.paragraph ~style:`Yellow ~indent:6 context ("open: " ^ reasons undecided) ppf ()
 
 (* {1 Goals without samples, and parts of goals that are about none} *)
 
-let verdict_text radius (v : Verdict.concluded) =
+let verdict_text (context : context) radius (v : Verdict.concluded) =
   match v with
   | Valid -> "proven"
   | Invalid Proof_of_contrary -> "a proof of the contrary"
   | Invalid (Witness w) ->
+    let file = if context.witnesses = None then "" else " " ^ Filename.basename w.file in
     let outputs = String.concat " and " (List.map string_of_int w.classes) in
-    Printf.sprintf "witness %s: violated by %s, output %s largest, %s" (Filename.basename w.file)
-      (Report_words.real w.margin) outputs (place radius w)
+    Printf.sprintf "witness%s: violated by %s, output %s largest, %s" file (Report_words.real w.margin) outputs
+      (place radius w)
   | v -> Option.value ~default:"" (Report_words.reason v)
 
-let outcome_text radius (o : Protocol.outcome) =
+let outcome_text context radius (o : Protocol.outcome) =
   let margin =
     match (o.verdict, o.margin) with
     | Invalid _, _ | _, None -> ""
     | Valid, Some m -> ", margin " ^ Report_words.real m
     | _, Some m -> ", best margin " ^ Report_words.real m
   in
-  Printf.sprintf "%s (step %s%s)" (verdict_text radius (Verdict.conclude o.verdict)) o.step margin
+  Printf.sprintf "%s (step %s%s)" (verdict_text context radius (Verdict.conclude o.verdict)) o.step margin
 
 let lines (context : context) texts ppf () =
   let first, left = Report_context.at_most shown context texts in
-  let line text = Fmt.pf ppf "      %s@\n" (printable text) in
-  List.iter line first;
-  if left > 0 then line (Printf.sprintf "and %d more (--verbose lists all)" left)
+  List.iter (fun text -> Report_context.paragraph ~indent:6 context text ppf ()) first;
+  more context left ppf ()
 
-let whole context { conclusion = g; radius; _ } ppf () =
+(* Where the goal is no plain conjunction, its verdict is not that of one of its questions. *)
+let outcomes context { plan; conclusion = g; radius } =
+  let texts = List.map (outcome_text context radius) g.outcomes in
+  let plain = match plan.formula with Leaf _ -> true | _ -> false in
+  let numbered = if plain then texts else List.mapi (fun i t -> Printf.sprintf "question %d: %s" (i + 1) t) texts in
+  if g.verdict = Invalid Proof_of_contrary then verdict_text context radius g.verdict :: numbered else numbered
+
+let whole context ({ conclusion = g; radius; _ } as goal) ppf () =
   let explained (s : Aggregate.sample_verdict) = compare s.verdict g.verdict = 0 in
-  if g.outcomes <> [] then lines context (List.map (outcome_text radius) g.outcomes) ppf ()
-  else if g.verdict = Valid && g.samples = [] then lines context [ "nothing to prove: its conditions leave no case" ] ppf ()
-  else if g.verdict <> Valid && not (List.exists explained g.samples) then
-    lines context [ verdict_text radius g.verdict ] ppf ()
+  let texts =
+    if g.outcomes <> [] then outcomes context goal
+    else if g.samples = [] && g.verdict = Valid then [ "nothing to prove: its conditions leave no case" ]
+    else if g.verdict <> Valid && not (List.exists explained g.samples) then [ verdict_text context radius g.verdict ]
+    else []
+  in
+  lines context texts ppf ()
 
 (* {1 All} *)
 

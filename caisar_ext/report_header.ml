@@ -7,23 +7,22 @@ let short_digest digest = String.sub digest 0 (min 12 (String.length digest))
 
 let normalization (n : Protocol.network) =
   match n.normalization_source with
-  | None -> "input as given"
-  | Some "specification" -> "input normalised by the specification"
-  | Some card -> "input normalised by " ^ Filename.basename card
+  | None -> []
+  | Some "specification" -> [ "normalised by the specification" ]
+  | Some card -> [ "normalised by " ^ Filename.basename card ]
+
+(* One thing: its kind, its name, and facts about it. *)
+type entry = { kind : string; name : string; facts : string list }
 
 let network ((n, d) : Query.network * Protocol.network) =
-  let facts =
-    [ Printf.sprintf "%s -> %d" (Report_words.shape d.input_shape) d.outputs; Report_words.plural d.neurons "neuron";
-      normalization d; "sha256 " ^ short_digest d.digest ]
-  in
-  [ cell ~style:`Faint "network"; cell ~style:`Bold (Filename.basename n.path); cell (String.concat ", " facts) ]
+  let shapes = Printf.sprintf "%s -> %d" (Report_words.shape d.input_shape) d.outputs in
+  { kind = "network"; name = Filename.basename n.path;
+    facts = (shapes :: Report_words.plural d.neurons "neuron" :: normalization d) @ [ "sha256 " ^ short_digest d.digest ] }
 
 let hierarchy t =
-  let cuts = List.map (fun (name, _) -> "\"" ^ name ^ "\"") (Hierarchy.cuts t) in
-  let cuts = if cuts = [] then [] else [ "cuts " ^ String.concat " " cuts ] in
-  let facts = [ Report_words.plural (Hierarchy.class_count t) "class"; Printf.sprintf "depth %d" (Hierarchy.depth t) ] in
-  [ cell ~style:`Faint "hierarchy"; cell ~style:`Bold (Filename.basename (Hierarchy.file t));
-    cell (String.concat ", " (facts @ cuts)) ]
+  let cuts = List.map (fun (name, _) -> Printf.sprintf "cut \"%s\"" name) (Hierarchy.cuts t) in
+  { kind = "hierarchy"; name = Filename.basename (Hierarchy.file t);
+    facts = Report_words.plural (Hierarchy.class_count t) "class" :: Printf.sprintf "depth %d" (Hierarchy.depth t) :: cuts }
 
 (* Samples that some query is about. *)
 let dataset (context : context) ((dataset, d) : Query.dataset * Protocol.dataset) =
@@ -31,9 +30,21 @@ let dataset (context : context) ((dataset, d) : Query.dataset * Protocol.dataset
     Option.bind q.subject (fun s -> if s.dataset = dataset then Some s.index else None)
   in
   let used = List.sort_uniq compare (List.filter_map index (Array.to_list context.result.plan.queries)) in
-  let facts = [ Printf.sprintf "%d of %s" (List.length used) (Report_words.plural d.length "sample");
-                Report_words.shape d.shape ] in
-  [ cell ~style:`Faint "dataset"; cell ~style:`Bold dataset.source; cell (String.concat ", " facts) ]
+  { kind = "dataset"; name = dataset.source;
+    facts =
+      [ Printf.sprintf "%d of %s" (List.length used) (Report_words.plural d.length "sample"); Report_words.shape d.shape ] }
+
+(* Facts that do not fit on the line of their entry go on below. *)
+let rows (context : context) entries =
+  let longest = List.fold_left (fun w e -> max w (length e.kind + length e.name)) 0 entries in
+  let row e =
+    match pack ~width:(context.width - longest - 6) ~sep:", " e.facts with
+    | [] -> []
+    | first :: others ->
+      [ cell ~style:`Faint e.kind; cell ~style:`Bold e.name; cell first ]
+      :: List.map (fun facts -> [ cell ""; cell ""; cell facts ]) others
+  in
+  List.concat_map row entries
 
 let interrupted (context : context) ppf () =
   let { Aggregate.answered; asked; _ } = context.result.conclusions in
@@ -51,7 +62,7 @@ let pp (context : context) (options : Verification.options) ppf () =
     (printable options.specification)
     (Report_words.plural (List.length plan.goals) "goal")
     (Report_words.plural conclusions.asked "query");
-  let rows =
+  let entries =
     List.map network networks @ List.map hierarchy (Aggregate_levels.hierarchies conclusions) @ List.map (dataset context) datasets
   in
-  pp_rows ~width:context.width ~indent:2 [ left ""; name ""; name "" ] rows ppf ()
+  pp_rows ~width:context.width ~indent:2 [ left ""; name ""; name "" ] (rows context entries) ppf ()

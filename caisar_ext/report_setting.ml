@@ -79,8 +79,8 @@ let matrix_cell ~diagonal (c : Aggregate.cell) =
   | Undecided -> cell ~style:`Yellow "?"
 
 let legend =
-  [ "Rows: the sample's group; columns: the answer's. never: proven for every sample; 1 seen: samples with a";
-    "replayed witness; ?: open; own: the same group; -: no sample." ]
+  "Rows: the sample's group; columns: the answer's. never: proven for every sample; 1 seen: samples with a replayed \
+   witness; ?: open; own: the same group; -: no sample."
 
 let block_names (setting : Aggregate.setting) (m : Aggregate.matrix) =
   List.map (Hierarchy.node_name setting.hierarchy) m.blocks
@@ -109,7 +109,7 @@ let as_list (context : context) setting (m : Aggregate.matrix) ppf () =
   let names = block_names setting m in
   let row i cells =
     let others = List.filteri (fun j _ -> j <> i) (List.combine names cells) in
-    let seen = List.filter_map (function n, Aggregate.Witnessed k -> Some (Printf.sprintf "%s %d" n k) | _ -> None) others in
+    let seen = List.filter_map (function n, Aggregate.Witnessed k -> Some (Printf.sprintf "%s (%d seen)" n k) | _ -> None) others in
     let number state = List.length (List.filter (fun (_, c) -> c = state) others) in
     [ cell (List.nth names i); cell ~style:`Red (String.concat ", " seen);
       count ~style:`Green (number Aggregate.Impossible); count ~style:`Yellow (number Aggregate.Undecided) ]
@@ -145,4 +145,4 @@ let pp context (setting : Aggregate.setting) ppf () =
   if context.detail = Full then each_sample context setting ppf ();
   if setting.groups <> [] then groups context setting ppf ();
   List.iter (matrix context setting ppf) setting.matrices;
-  List.iter (fun text -> Fmt.pf ppf "    %a@\n" Fmt.(styled `Faint string) text) legend
+  Report_context.paragraph ~style:`Faint ~indent:4 context legend ppf ()

@@ -30,6 +30,14 @@ let printable text =
   let control i c = c < ' ' || c = '\x7F' || first i || second i in
   String.mapi (fun i c -> if control i c then '?' else c) text
 
+let pack ~width ~sep items =
+  let add lines item =
+    match lines with
+    | line :: rest when length line + length sep + length item <= width -> (line ^ sep ^ item) :: rest
+    | _ -> item :: lines
+  in
+  List.rev (List.fold_left add [] items)
+
 (* {1 Cells} *)
 
 type cell = { text : string; style : Fmt.style option }
@@ -66,8 +74,13 @@ let pad align width text =
   let space = String.make (max 0 (width - length text)) ' ' in
   match align with Left -> text ^ space | Right -> space ^ text
 
+let rec without_empty_end = function
+  | { text = ""; _ } :: cells -> without_empty_end cells
+  | cells -> List.rev cells
+
 (* Without spaces at the end of the line. *)
 let line ~indent columns widths cells ppf () =
+  let cells = without_empty_end (List.rev cells) in
   let last = List.length cells - 1 in
   Fmt.string ppf (String.make indent ' ');
   List.iteri
@@ -79,7 +92,18 @@ let line ~indent columns widths cells ppf () =
        Option.fold ~none:Fun.id ~some:Fmt.styled style Fmt.string ppf text)
     cells
 
+(* A column without a heading goes when nothing stands in it. *)
+let drop_empty columns rows =
+  let is_used i column =
+    let filled row = match List.nth_opt row i with Some c -> c.text <> "" | None -> false in
+    column.heading <> "" || List.exists filled rows
+  in
+  let used = List.mapi is_used columns in
+  let keep items = List.filteri (fun i _ -> List.nth used i) items in
+  (keep columns, List.map keep rows)
+
 let lines ~width ~indent columns rows =
+  let columns, rows = drop_empty columns rows in
   let widths = fit ~available:(width - indent) columns (widths columns rows) in
   let headings = List.map (fun c -> cell ~style:`Faint c.heading) columns in
   (line ~indent columns widths headings, List.map (line ~indent columns widths) rows)

@@ -21,7 +21,8 @@ val count : ?style:Fmt.style -> int -> cell
 (** {1 Layout} *)
 
 (** [lines ~width ~indent columns rows] is one printer for the headings and one for each row, without line ends. No line
-    is longer than [width] unless the columns that do not shrink need more. Rows may be shorter than [columns]. *)
+    is longer than [width] unless the columns that do not shrink need more. Rows may be shorter than [columns]. A column without a
+    heading and without any text is left out. *)
 val lines : width:int -> indent:int -> column list -> cell list list -> unit Fmt.t * unit Fmt.t list
 
 (** Headings and rows, each on its line. *)
@@ -40,3 +41,7 @@ val shorten : int -> string -> string
 
 (** Bytes of control characters become [?]: names come from files, and must not steer a terminal. *)
 val printable : string -> string
+
+(** [pack ~width ~sep items] joins neighbours by [sep] into as few lines of at most [width] as it can; an item that is
+    longer has a line of its own. *)
+val pack : width:int -> sep:string -> string list -> string list

@@ -25,12 +25,10 @@ let decimal places q = Printf.sprintf "%.*f" places (Q.to_float q)
 
 let rational q =
   let of_255ths = Q.mul q (Q.of_int 255) in
-  match (decimals ~most:0 q, decimals ~most:1 of_255ths, decimals ~most:6 q) with
-  | Some _, _, _ -> Q.to_string q
-  | _, Some 0, _ -> decimal 0 of_255ths ^ "/255"
-  | _, _, Some places -> decimal places q
-  | _, Some places, None -> decimal places of_255ths ^ "/255"
-  | _, None, None -> Q.to_string q
+  match (decimals ~most:6 q, decimals ~most:1 of_255ths) with
+  | Some places, _ -> decimal places q
+  | None, Some places -> decimal places of_255ths ^ "/255"
+  | None, None -> Q.to_string q
 
 let real x = Printf.sprintf "%.3g" x
 
@@ -94,7 +92,7 @@ let reason : 'r Verdict.t -> string option = function
   | Unknown "bound" -> Some "bound too loose"
   | Unknown "tie" -> Some "touches a tie"
   | Unknown "rounding" -> Some "float32 and float64 disagree"
-  | Unknown "interrupted" -> Some "not asked: interrupted"
+  | Unknown "interrupted" -> Some "no answer: interrupted"
   | Unknown other -> Some other
   | Timeout -> Some "out of time"
   | Failure message -> Some message

@@ -11,8 +11,8 @@ val plural : int -> string -> string
 (** A part of a whole: ["68.3 %"], never rounded up to all; ["-"] of nothing. *)
 val percentage : int -> int -> string
 
-(** ["2/255"] when it is a multiple of a 255th (with at most one decimal), an exact decimal such as ["0.01"] when there
-    is a short one, else ["1/3"]. *)
+(** Exact: a short decimal such as ["0.01"] when there is one, else 255ths such as ["2/255"] (with at most one decimal),
+    else ["1/7"]. *)
 val rational : Q.t -> string
 
 (** A distance in data units, in 255ths when the radius is written so. *)
