@@ -56,8 +56,8 @@ let failures (context : context) ppf =
   List.iter tell (List.sort_uniq compare messages)
 
 let warning context ppf (d : Diag.t) =
-  let place = Option.fold ~none:"" ~some:(fun (l : Diag.location) -> Printf.sprintf "%s:%d: " l.file l.line) d.location in
-  line ~style:`Yellow context ppf (Printf.sprintf "warning: %s%s" place d.message)
+  let place (l : Diag.location) = Printf.sprintf "%s:%d: " l.file l.line in
+  line ~style:`Yellow context ppf ("warning: " ^ Option.fold ~none:"" ~some:place d.location ^ d.message)
 
 (* {1 What to do next} *)
 
@@ -66,18 +66,21 @@ let witnesses (context : context) ppf =
   match (List.sort_uniq compare (List.filter_map witness (verdicts context)), context.witnesses) with
   | [], _ -> ()
   | _, None -> line context ppf "Witnesses are not kept: --witnesses DIR keeps them, with a picture of each image."
-  | files, Some folder -> line context ppf (Printf.sprintf "%s in %s" (Report_words.plural (List.length files) "witness file") folder)
+  | files, Some folder ->
+    let count = Report_words.plural (List.length files) "witness file" in
+    line context ppf (Printf.sprintf "%s in %s" count folder)
 
 let next (context : context) (options : Verification.options) ppf =
   let some p = List.exists p (verdicts context) in
   let advise text = line context ppf ("Next: " ^ text) in
+  let limit = options.time_limit in
   if some (fun v -> v = Verdict.Timeout) then
-    advise
-      (Printf.sprintf "more time for each query, --time-limit %.0f (now %.0f s)" (4. *. options.time_limit) options.time_limit);
+    advise (Printf.sprintf "more time for each query, --time-limit %g (now %g s)" (4. *. limit) limit);
   if some (fun v -> v = Verdict.Unknown "bound") then
     advise "where the bound is too loose, a coarser level, a smaller radius, or certified training";
-  let complete = context.result.completion = Completed in
-  if complete && (not options.full_matrix) && List.exists Report_setting.has_open_cells context.result.conclusions.settings then
+  let { Verification.completion; conclusions; _ } = context.result in
+  let may_be_asked = completion = Completed && not options.full_matrix in
+  if may_be_asked && List.exists Report_setting.has_open_cells conclusions.settings then
     advise "--full-matrix asks about the open cells of the matrices"
 
 let pp context options ppf () =

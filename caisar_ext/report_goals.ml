@@ -19,11 +19,13 @@ let goal context plan conclusion =
 (* {1 The table} *)
 
 let columns =
-  [ name "goal"; name "region"; left "verdict"; right "proven"; right ""; right "refuted"; right "at centre"; right "open" ]
+  [ name "goal"; name "region"; left "verdict"; right "proven"; right ""; right "refuted"; right "at centre";
+    right "open" ]
 
 (* The kinds of region that a goal asks about. *)
 let regions context plan =
-  match List.sort_uniq compare (List.map (fun (q : Query.t) -> Report_words.region q.region) (queries context plan)) with
+  let region ({ region; _ } : Query.t) = Report_words.(region_kind ~radius:(radius region) region) in
+  match List.sort_uniq compare (List.map region (queries context plan)) with
   | [] -> "-"
   | [ one ] -> one
   | first :: others -> Printf.sprintf "%s and %d more" first (List.length others)

@@ -16,13 +16,14 @@ type entry = { kind : string; name : string; facts : string list }
 
 let network ((n, d) : Query.network * Protocol.network) =
   let shapes = Printf.sprintf "%s -> %d" (Report_words.shape d.input_shape) d.outputs in
-  { kind = "network"; name = Filename.basename n.path;
-    facts = (shapes :: Report_words.plural d.neurons "neuron" :: normalization d) @ [ "sha256 " ^ short_digest d.digest ] }
+  let size = Report_words.plural d.neurons "neuron" and digest = "sha256 " ^ short_digest d.digest in
+  { kind = "network"; name = Filename.basename n.path; facts = [ shapes; size ] @ normalization d @ [ digest ] }
 
 let hierarchy t =
   let cuts = List.map (fun (name, _) -> Printf.sprintf "cut \"%s\"" name) (Hierarchy.cuts t) in
-  { kind = "hierarchy"; name = Filename.basename (Hierarchy.file t);
-    facts = Report_words.plural (Hierarchy.class_count t) "class" :: Printf.sprintf "depth %d" (Hierarchy.depth t) :: cuts }
+  let size = Report_words.plural (Hierarchy.class_count t) "class" in
+  let depth = Printf.sprintf "depth %d" (Hierarchy.depth t) in
+  { kind = "hierarchy"; name = Filename.basename (Hierarchy.file t); facts = size :: depth :: cuts }
 
 (* Samples that some query is about. *)
 let dataset (context : context) ((dataset, d) : Query.dataset * Protocol.dataset) =
@@ -30,9 +31,8 @@ let dataset (context : context) ((dataset, d) : Query.dataset * Protocol.dataset
     Option.bind q.subject (fun s -> if s.dataset = dataset then Some s.index else None)
   in
   let used = List.sort_uniq compare (List.filter_map index (Array.to_list context.result.plan.queries)) in
-  { kind = "dataset"; name = dataset.source;
-    facts =
-      [ Printf.sprintf "%d of %s" (List.length used) (Report_words.plural d.length "sample"); Report_words.shape d.shape ] }
+  let size = Printf.sprintf "%d of %s" (List.length used) (Report_words.plural d.length "sample") in
+  { kind = "dataset"; name = dataset.source; facts = [ size; Report_words.shape d.shape ] }
 
 (* Facts that do not fit on the line of their entry go on below. *)
 let rows (context : context) entries =
@@ -63,6 +63,8 @@ let pp (context : context) (options : Verification.options) ppf () =
     (Report_words.plural (List.length plan.goals) "goal")
     (Report_words.plural conclusions.asked "query");
   let entries =
-    List.map network networks @ List.map hierarchy (Aggregate_levels.hierarchies conclusions) @ List.map (dataset context) datasets
+    List.map network networks
+    @ List.map hierarchy (Aggregate_levels.hierarchies conclusions)
+    @ List.map (dataset context) datasets
   in
   pp_rows ~width:context.width ~indent:2 [ left ""; name ""; name "" ] (rows context entries) ppf ()

@@ -54,7 +54,8 @@ let goal_sample context (s : Aggregate.sample_verdict) : json =
   let margin = Option.bind s.outcome (fun o -> o.margin) in
   `Assoc
     (subject context s.subject
-     @ [ ("conclusion", verdict context.files s.verdict); ("step", option string step); ("margin", option float margin) ])
+     @ [ ("conclusion", verdict context.files s.verdict); ("step", option string step);
+         ("margin", option float margin) ])
 
 let queries (goal : Plan.goal) =
   let query = function Plan.Asked { query; _ } -> Some query | Undecided _ -> None in
@@ -159,7 +160,8 @@ let of_result ~witnesses (o : Verification.options) (result : Verification.resul
   let hierarchies = Aggregate_levels.hierarchies c in
   let context = { files = (if witnesses = None then Gone else Kept); result; hierarchies } in
   `Assoc
-    [ ("format", int format_version); ("release", string Verification.release); ("specification", string o.specification);
+    [ ("format", int format_version); ("release", string Verification.release);
+      ("specification", string o.specification);
       ("completion", completion result.completion); ("exit_code", int (Verification.exit_code result));
       ("asked", int c.asked); ("answered", int c.answered); ("rounding", string Report_words.rounding);
       ("prover", string o.pool.driver.name); ("options", options o); ("networks", list network networks);

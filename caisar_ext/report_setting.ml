@@ -109,9 +109,9 @@ let as_list (context : context) setting (m : Aggregate.matrix) ppf () =
   let names = block_names setting m in
   let row i cells =
     let others = List.filteri (fun j _ -> j <> i) (List.combine names cells) in
-    let seen = List.filter_map (function n, Aggregate.Witnessed k -> Some (Printf.sprintf "%s (%d seen)" n k) | _ -> None) others in
+    let seen_in = function n, Aggregate.Witnessed k -> Some (Printf.sprintf "%s (%d seen)" n k) | _ -> None in
     let number state = List.length (List.filter (fun (_, c) -> c = state) others) in
-    [ cell (List.nth names i); cell ~style:`Red (String.concat ", " seen);
+    [ cell (List.nth names i); cell ~style:`Red (String.concat ", " (List.filter_map seen_in others));
       count ~style:`Green (number Aggregate.Impossible); count ~style:`Yellow (number Aggregate.Undecided) ]
   in
   let sampled cells = not (List.mem Aggregate.No_sample cells) in
@@ -133,7 +133,7 @@ let has_open_cells (setting : Aggregate.setting) =
 
 let title (setting : Aggregate.setting) =
   let base = Filename.basename in
-  let region = Report_words.region (Ball { dataset = { source = ""; base = "" }; index = 0; radius = setting.radius } :: setting.bounds) in
+  let region = Report_words.region_kind ~radius:(Some setting.radius) setting.bounds in
   let domain = Option.fold ~none:"" ~some:(fun d -> ", domain " ^ d) setting.domain in
   Printf.sprintf "%s: %s around %s, groups of %s%s" (base setting.network.path) region
     (Report_words.plural (List.length setting.samples) "sample") (base (Hierarchy.file setting.hierarchy)) domain

@@ -21,8 +21,8 @@ val count : ?style:Fmt.style -> int -> cell
 (** {1 Layout} *)
 
 (** [lines ~width ~indent columns rows] is one printer for the headings and one for each row, without line ends. No line
-    is longer than [width] unless the columns that do not shrink need more. Rows may be shorter than [columns]. A column without a
-    heading and without any text is left out. *)
+    is longer than [width] unless the columns that do not shrink need more. Rows may be shorter than [columns]; a column
+    without a heading and without any text is left out. *)
 val lines : width:int -> indent:int -> column list -> cell list list -> unit Fmt.t * unit Fmt.t list
 
 (** Headings and rows, each on its line. *)

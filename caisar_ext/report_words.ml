@@ -58,8 +58,8 @@ let range ({ lower; upper } : Query.range) =
   | None, Some u -> Printf.sprintf "up to %s" (rational u)
   | None, None -> "anywhere"
 
-let region bounds =
-  let ball = Option.map (fun r -> "ball " ^ rational r) (radius bounds) in
+let region_kind ~radius bounds =
+  let ball = Option.map (fun r -> "ball " ^ rational r) radius in
   let ranges = List.filter_map (function Query.Range r -> Some (range r) | _ -> None) bounds in
   let features = List.filter_map (function Query.Feature { index; _ } -> Some index | _ -> None) bounds in
   let box =

@@ -31,8 +31,8 @@ val size : int -> string
 
 val radius : Query.bound list -> Q.t option
 
-(** ["ball 2/255 in [0, 1]"], ["box of 5 features"]: the kind of region, without the sample. *)
-val region : Query.bound list -> string
+(** ["ball 2/255 in [0, 1]"], ["box of 5 features"]: a ball of this radius, if any, and the bounds beside it. *)
+val region_kind : radius:Q.t option -> Query.bound list -> string
 
 (** ["3x32x32"]. *)
 val shape : int list -> string
