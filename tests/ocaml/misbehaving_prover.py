@@ -204,7 +204,7 @@ def behave(prover: Prover, behaviour: str, query: str) -> None:
 
 def behaviour_of(query: dict[str, Sexp]) -> str:
     """Read the behaviour from the source of the query's first bound, a ball."""
-    ball = fields(query["region"][0][1])  # type: ignore[index]
+    ball = fields(query["region"][0][1])
     return str(fields(ball["dataset"])["source"])
 
 
@@ -270,7 +270,7 @@ def main() -> None:
         prover.request_length = len(payload)
         message = fields(parse(payload))
         prover.id = str(message["id"])
-        constructor, record = message["body"]
+        constructor, record = list(message["body"])
         with contextlib.suppress(EndOfBatch):
             handle(prover, str(constructor), fields(record), start)
 
