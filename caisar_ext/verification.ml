@@ -32,11 +32,12 @@ let oracle pool : World.oracle =
    dies. *)
 let batch_size ~jobs queries = max 1 (min 16 (queries / (2 * jobs)))
 
-let rec chunks size = function
-  | [] -> []
-  | items ->
-    let chunk = List.filteri (fun i _ -> i < size) items and rest = List.filteri (fun i _ -> i >= size) items in
-    chunk :: chunks size rest
+let chunks size items =
+  let add (full, chunk, room) item =
+    if room = 0 then (List.rev chunk :: full, [ item ], size - 1) else (full, item :: chunk, room - 1)
+  in
+  let full, last, _ = List.fold_left add ([], [], size) items in
+  List.rev (if last = [] then full else List.rev last :: full)
 
 (* Batches share the network and the domain. *)
 let batches options (plan : Plan.t) : Protocol.verify list =
