@@ -62,4 +62,6 @@ def serve_standard_streams() -> None:
         try:
             serve(requests, replies)
         except BrokenPipeError:
-            os.dup2(2, replies.fileno())  # what is still buffered has no reader; closing must not fail on it
+            sink = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(sink, replies.fileno())  # what is still buffered has no reader; closing must not fail on it
+            os.close(sink)
