@@ -174,6 +174,9 @@ let main () =
   | exception Diag.Error mistakes ->
     List.iter (Format.eprintf "%a@." Diag.pp) mistakes;
     3
+  | exception Prover.Stopped ->
+    prerr_endline "interrupted before the first question: nothing is concluded";
+    130
   | exception exn ->
     let trace = Printexc.get_backtrace () in
     Format.eprintf "caisar-ext: this is a bug, please report it: %s@.%s@." (Printexc.to_string exn) trace;

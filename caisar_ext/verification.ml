@@ -58,8 +58,10 @@ let batches options (plan : Plan.t) : Protocol.verify list =
   List.concat_map of_key (List.rev !order)
 
 let folder_of file =
-  let folder = Filename.dirname file in
-  if Filename.is_relative folder then Filename.concat (Sys.getcwd ()) folder else folder
+  match Filename.dirname file with
+  | "." -> Sys.getcwd ()
+  | folder when Filename.is_relative folder -> Filename.concat (Sys.getcwd ()) folder
+  | folder -> folder
 
 let networks (oracle : World.oracle) (plan : Plan.t) =
   let all = List.sort_uniq compare (Array.to_list (Array.map (fun (q : Plan.query) -> q.network) plan.queries)) in
