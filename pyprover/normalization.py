@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ class Affine:
         return (value - self.mean) / self.std
 
 
+@lru_cache(maxsize=8)
 def affine(normalization: Normalization | None, input_shape: tuple[int, ...]) -> tuple[Affine, ...]:
     """Return the normalisation as one map for all features, or as one for each of the ``input_shape[0]`` channels.
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pyprover.errors import UserError
 from pyprover.normalization import Affine, affine, check_shape
 from pyprover.query import Ball, Bound, DatasetRef, Feature, Normalization, Range
-from pyprover.rounding import down32, down64, nearest64, round_all, up32, up64
+from pyprover.rounding import down32, nearest64, neighbours, round_all, up32
 
 
 class Samples(Protocol):
@@ -60,15 +60,15 @@ class Region:
 
     def outward(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the tightest float64 box (n,), (n,) that contains the region: for proofs."""
-        return round_all(down64, self.lower), round_all(up64, self.upper)
+        return self._rounded_lower[:, 0].copy(), self._rounded_upper[:, 1].copy()
 
     def inward(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
         """Return the largest float32 box (n,), (n,) inside the region, strict bounds respected: for search.
 
         None when no float32 point lies inside.
         """
-        lower = up32(*_strictly(round_all(up64, self.lower), self.lower, self.strict_lower))
-        upper = down32(*_strictly(round_all(down64, self.upper), self.upper, self.strict_upper))
+        lower = up32(*_strictly(self._rounded_lower[:, 1], self.lower, self.strict_lower))
+        upper = down32(*_strictly(self._rounded_upper[:, 0], self.upper, self.strict_upper))
         return None if np.any(lower > upper) else (lower, upper)
 
     def centre32(self) -> NDArray[np.float32]:
@@ -77,6 +77,14 @@ class Region:
             centre = round_all(nearest64, self.centre).astype(np.float32)
         box = self.inward()
         return centre if box is None else np.clip(centre, *box)
+
+    @cached_property
+    def _rounded_lower(self) -> NDArray[np.float64]:
+        return round_all(neighbours, self.lower)
+
+    @cached_property
+    def _rounded_upper(self) -> NDArray[np.float64]:
+        return round_all(neighbours, self.upper)
 
     @cached_property
     def holds_centre(self) -> bool:
@@ -147,6 +155,19 @@ def _sample(
 
 _Box = tuple[_Edge | None, _Edge | None, Fraction]
 
+# Boxes by radii and ranges, then by the identities of a normalisation's channel and of the balls' centres there. The
+# objects are kept beside the box: an identity means something as long as its object lives.
+_Known = dict[tuple[int, ...], tuple[tuple[object, ...], _Box]]
+_known: dict[tuple[tuple[Fraction, ...], tuple[Range, ...]], _Known] = {}
+_MOST_KNOWN = 1 << 16
+
+
+def _known_boxes(radii: tuple[Fraction, ...], ranges: tuple[Range, ...]) -> _Known:
+    """Return what is known for these bounds, to be added to; images share 256 pixel values, queries their radii."""
+    if sum(map(len, _known.values())) > _MOST_KNOWN:
+        _known.clear()
+    return _known.setdefault((radii, ranges), {})
+
 
 def _boxes(
     balls: Sequence[Ball],
@@ -154,24 +175,21 @@ def _boxes(
     samples: Sequence[tuple[Fraction, ...]],
     maps: Sequence[Affine],
 ) -> list[_Box]:
-    """For each feature the intersection of balls and ranges, and the first ball's centre.
-
-    Features of one channel and equal (identical) values share one result: an image has few.
-    """
-    known: dict[tuple[int, ...], _Box] = {}
+    """For each feature the intersection of balls and ranges, and the first ball's centre."""
+    radii = tuple(ball.radius for ball in balls)
+    known = _known_boxes(radii, tuple(ranges))
     boxes = []
     for column in zip(maps, *samples, strict=True):
         key = tuple(map(id, column))
-        box = known.get(key)
-        if box is None:
-            box = known[key] = _box(column[0], column[1:], balls, ranges)
-        boxes.append(box)
+        if key not in known:
+            known[key] = (column, _box(column[0], column[1:], radii, ranges))
+        boxes.append(known[key][1])
     return boxes
 
 
-def _box(to_input: Affine, centres: Sequence[Fraction], balls: Sequence[Ball], ranges: Sequence[Range]) -> _Box:
-    lows = [centre - ball.radius for centre, ball in zip(centres, balls, strict=True)]
-    highs = [centre + ball.radius for centre, ball in zip(centres, balls, strict=True)]
+def _box(to_input: Affine, centres: Sequence[Fraction], radii: Sequence[Fraction], ranges: Sequence[Range]) -> _Box:
+    lows = [centre - radius for centre, radius in zip(centres, radii, strict=True)]
+    highs = [centre + radius for centre, radius in zip(centres, radii, strict=True)]
     lows += [bound.lower for bound in ranges if bound.lower is not None]
     highs += [bound.upper for bound in ranges if bound.upper is not None]
     return (

@@ -10,9 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+T = TypeVar("T", float, tuple[float, float])
 
 
 def nearest64(value: Fraction) -> float:
@@ -32,23 +35,21 @@ def _compare(value: float, exact: Fraction) -> int:
     return (left > right) - (left < right)
 
 
-def down64(value: Fraction) -> float:
-    """Return the largest float64 that is at most ``value``."""
+def neighbours(value: Fraction) -> tuple[float, float]:
+    """Return the largest float64 at most ``value`` and the smallest at least ``value``."""
     near = nearest64(value)
-    return math.nextafter(near, -math.inf) if _compare(near, value) > 0 else near
+    sign = _compare(near, value)
+    if sign > 0:
+        return math.nextafter(near, -math.inf), near
+    return (near, math.nextafter(near, math.inf)) if sign < 0 else (near, near)
 
 
-def up64(value: Fraction) -> float:
-    """Return the smallest float64 that is at least ``value``."""
-    near = nearest64(value)
-    return math.nextafter(near, math.inf) if _compare(near, value) < 0 else near
-
-
-def round_all(rounding: Callable[[Fraction], float], values: Sequence[Fraction]) -> NDArray[np.float64]:
-    """Round each of ``values``: float64 (n,)."""
+def round_all(rounding: Callable[[Fraction], T], values: Sequence[Fraction]) -> NDArray[np.float64]:
+    """Round each of ``values``: float64 (n,), or (n, 2) where ``rounding`` returns pairs."""
+    places: dict[int, int] = {}
+    index = [places.setdefault(id(value), len(places)) for value in values]
     distinct = {id(value): value for value in values}
-    rounded = {key: rounding(value) for key, value in distinct.items()}
-    return np.fromiter(map(rounded.__getitem__, map(id, values)), np.float64, len(values))
+    return np.array([rounding(value) for value in distinct.values()], np.float64)[index]
 
 
 def down32(values: NDArray[np.float64], strict: Iterable[int] = ()) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from pyprover.errors import UserError
 from pyprover.normalization import network_inputs
 from pyprover.query import Ball, Bound, DatasetRef, Feature, Normalization, Range
 from pyprover.region import Region, resolve
-from pyprover.rounding import down32, down64, nearest64, up32, up64
+from pyprover.rounding import down32, nearest64, neighbours, up32
 
 REF = DatasetRef("samples.npz", "/")
 F = Fraction
@@ -50,7 +50,7 @@ rationals = st.one_of(
 
 @given(rationals)
 def test_directed_rounding_to_float64_is_tight(value: Fraction) -> None:
-    below, above = down64(value), up64(value)
+    below, above = neighbours(value)
     assert below == -math.inf or F(below) <= value
     assert above == math.inf or F(above) >= value
     assert below == above or math.nextafter(below, math.inf) == above
@@ -114,6 +114,18 @@ def test_normalisation_is_exact(values: list[int], radius: Fraction, mean: Fract
     assert box.scale == (std,) * 4
     assert not box.empty
     assert box.holds_centre
+
+
+def test_what_is_remembered_is_never_mistaken() -> None:
+    """Boxes are remembered by identity; values that live briefly must not be taken for later ones."""
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        values = rng.random(8).tolist()
+        samples = Pixels(shape=(8,))
+        samples.values = tuple(F(value) for value in values)
+        box = region(Ball(REF, 0, F(1, 10)), samples=samples)
+        assert box.lower == tuple(F(value) - F(1, 10) for value in values)
+        assert box.centre == samples.values
 
 
 def test_centres_are_rounded_as_the_samples_are() -> None:
