@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import final
 
 import torch
@@ -14,7 +15,7 @@ from pyprover.domains.base import Box, gamma
 from pyprover.domains.interval import linear_magnitude, rounding
 from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds
 from pyprover.domains.relaxation import Relaxation, Rows
-from pyprover.graph import Graph
+from pyprover.graph import Graph, Operator
 from pyprover.ops import Add, Concat, Conv, Dense, Pad, Reshape, Scale, Transpose
 
 Check = Callable[[], None]
@@ -68,7 +69,7 @@ def _cut(graph: Graph) -> tuple[Graph, Graph]:
 def _linear_bounds(graph: Graph, region: Box, check: Check) -> RegionBounds:
     boxes: list[Box] = [region]
     relaxations: dict[int, Relaxation] = {}
-    slack: list[Tensor] = []
+    slack: list[Tensor | None] = []
     flat_gamma = gamma(2 * region.lower[0].numel() + 8, region.lower.dtype)
     network = Linearised(graph, region, relaxations, slack, flat_gamma * region.size.flatten(1).amax(1))
     tight = _tight(graph)
@@ -76,19 +77,23 @@ def _linear_bounds(graph: Graph, region: Box, check: Check) -> RegionBounds:
         if not node.op.linear:
             (source,) = node.inputs
             if source not in tight:
-                mask = UNSTABLE[type(node.op)](node.op, boxes[source])
-                boxes[source] = _refined(network, source, boxes[source], _Ask(mask, check))
+                unstable = partial(UNSTABLE[type(node.op)], node.op)
+                boxes[source] = _refined(network, source, boxes[source], unstable, check)
                 tight.add(source)
             relaxations[position] = RELAXATIONS[type(node.op)](node.op, boxes[source])
         inputs = tuple(boxes[v] for v in node.inputs)
         result = interval.step(node.op, inputs)
-        if node.op.linear:
-            magnitude = linear_magnitude(node.op, inputs).flatten(1).amax(1)
-        else:
-            magnitude = relaxations[position].magnitude
-        slack.append(rounding(inputs, result.lower) * magnitude)
+        slack.append(_slack(node.op, inputs, result, relaxations.get(position)))
         boxes.append(result)
     return RegionBounds(network)
+
+
+def _slack(op: Operator, inputs: tuple[Box, ...], result: Box, relaxation: Relaxation | None) -> Tensor | None:
+    """The rounding error of rewriting forms over the operator's result, for one unit of their norm: (batch,)."""
+    if isinstance(op, Reshape | Transpose | Pad | Concat):
+        return None
+    magnitude = linear_magnitude(op, inputs).flatten(1).amax(1) if relaxation is None else relaxation.magnitude
+    return rounding(inputs, result.lower) * magnitude
 
 
 def _tight(graph: Graph) -> set[int]:
@@ -107,29 +112,33 @@ def _tight(graph: Graph) -> set[int]:
     return exact
 
 
-@dataclass(frozen=True, eq=False)
-class _Ask:
-    """Which values of a batch to bound, (batch, *shape), and the check between blocks."""
+def _refined(network: Linearised, value: int, box: Box, unstable: Callable[[Box], Tensor], check: Check) -> Box:
+    """The box of a value with linear bounds where ``unstable`` says that they matter, and where they are better.
 
-    mask: Tensor
-    check: Check
+    The side closer to zero comes first: it settles most values, which then need no other.
+    """
+    mask = unstable(box).flatten(1)
+    sides = torch.where(box.centre.flatten(1) >= 0, 1.0, -1.0).to(box.lower.dtype)
+    box = _bounded(network, value, box, mask * sides, check)
+    mask = mask & unstable(box).flatten(1)
+    return _bounded(network, value, box, mask * -sides, check)
 
 
-def _refined(network: Linearised, value: int, box: Box, ask: _Ask) -> Box:
-    """The box of a value with linear bounds where the mask says, and where they are better."""
+def _bounded(network: Linearised, value: int, box: Box, sides: Tensor, check: Check) -> Box:
+    """The box with linear lower bounds where ``sides`` (batch, neurons) is 1, upper ones where it is -1."""
     lower, upper = box.lower.flatten(1).clone(), box.upper.flatten(1).clone()
-    for sample, neuron in _one_hot_blocks(block_size(network.graph, value) // 2, ask.mask.flatten(1)):
-        ask.check()
-        count = len(sample)
-        coef = torch.zeros(2 * count, lower.shape[1], dtype=lower.dtype)
-        index = torch.arange(count)
-        coef[index, neuron] = 1
-        coef[index + count, neuron] = -1
-        both = torch.cat([sample, sample])
-        rows = Rows(both, coef.reshape(-1, *box.lower.shape[1:]), single=bool(sample[0] == sample[-1]))
+    for sample, neuron in _one_hot_blocks(block_size(network.graph, value), sides != 0):
+        check()
+        side = sides[sample, neuron]
+        coef = torch.zeros(len(sample), lower.shape[1], dtype=lower.dtype)
+        coef[torch.arange(len(sample)), neuron] = side
+        rows = Rows(sample, coef.reshape(-1, *box.lower.shape[1:]), single=bool(sample[0] == sample[-1]))
         bound = lower_bounds(network, value, rows)
-        lower[sample, neuron] = torch.maximum(lower[sample, neuron], bound[:count])
-        upper[sample, neuron] = torch.minimum(upper[sample, neuron], -bound[count:])
+        below, above = side > 0, side < 0
+        at = (sample[below], neuron[below])
+        lower[at] = torch.maximum(lower[at], bound[below])
+        at = (sample[above], neuron[above])
+        upper[at] = torch.minimum(upper[at], -bound[above])
     return Box(lower.reshape(box.lower.shape), upper.reshape(box.upper.shape))
 
 

@@ -18,19 +18,19 @@ from torch.nn import functional
 from pyprover.domains.activations import relu_lines, relu_unstable, s_shaped_lines, s_shaped_unstable
 from pyprover.domains.base import TINY, Box
 from pyprover.domains.maxima import max_pool_members, max_pool_unstable
-from pyprover.domains.relaxation import Relaxation, Rows, pick, row_sum
+from pyprover.domains.relaxation import Relaxation, Rows
 from pyprover.graph import Graph, Operator, Shape
 from pyprover.ops import Add, Concat, Conv, Dense, MaxPool, Pad, Relu, Reshape, Scale, Sigmoid, Tanh, Transpose
 
-BLOCK_BYTES = 48 << 20
-"""Memory that one block of backward rows may hold in its widest value."""
+BLOCK_BYTES = 2 << 20
+"""Memory that one block of backward rows may hold in its widest value: little, so that it stays in the cache."""
 
 Adjoint = Callable[[Any, Tensor, tuple[Shape, ...]], tuple[list[Tensor], Tensor | None]]
 """(operator, forms (rows, *shape), input shapes) -> forms over each input, constants (rows,) or None."""
 
 
 def _dense(op: Dense, coef: Tensor, _shapes: tuple[Shape, ...]) -> tuple[list[Tensor], Tensor]:
-    return [coef @ op.weight], row_sum(coef @ op.bias[:, None])
+    return [coef @ op.weight], (coef @ op.bias[:, None]).flatten(1).sum(1)
 
 
 def _conv(op: Conv, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tensor], Tensor]:
@@ -46,7 +46,7 @@ def _conv(op: Conv, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tenso
 
 
 def _scale(op: Scale, coef: Tensor, _shapes: tuple[Shape, ...]) -> tuple[list[Tensor], Tensor]:
-    return [coef * op.factor], row_sum(coef * op.offset)
+    return [coef * op.factor], (coef * op.offset).flatten(1).sum(1)
 
 
 def _add(_op: Add, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tensor], None]:
@@ -110,7 +110,7 @@ class Linearised:
     graph: Graph
     input: Box
     relaxations: Mapping[int, Relaxation]
-    slack: Sequence[Tensor]
+    slack: Sequence[Tensor | None]
     input_slack: Tensor
 
 
@@ -127,7 +127,9 @@ def lower_bounds(network: Linearised, value: int, rows: Rows) -> Tensor:
         if coef is None:
             continue
         node = graph.nodes[position]
-        error = error + network.slack[position][rows.sample] * _norm(coef)
+        slack = network.slack[position]
+        if slack is not None:
+            error = error + slack[rows.sample] * _norm(coef)
         if node.op.linear:
             shapes = tuple(graph.shapes[v] for v in node.inputs)
             forms, constant = ADJOINTS[type(node.op)](node.op, coef, shapes)
@@ -138,12 +140,8 @@ def lower_bounds(network: Linearised, value: int, rows: Rows) -> Tensor:
             total = total + constant
         for source, form in zip(node.inputs, forms, strict=True):
             pending[source] = pending[source] + form if source in pending else form
-    coef = pending[0].flatten(1)
-    centre, radius = (
-        pick(t, rows.sample, single=rows.single).flatten(1) for t in (network.input.centre, network.input.radius)
-    )
-    error = error + network.input_slack[rows.sample] * _norm(coef)
-    least = torch.linalg.vecdot(coef, centre) - torch.linalg.vecdot(coef.abs(), radius)
+    least = rows.dot(pending[0], network.input.centre) - rows.dot(pending[0].abs(), network.input.radius)
+    error = error + network.input_slack[rows.sample] * _norm(pending[0])
     bound: Tensor = total + least - 2 * error - TINY
     return bound
 
@@ -156,4 +154,4 @@ def _norm(coef: Tensor) -> Tensor:
 def block_size(graph: Graph, value: int) -> int:
     """How many rows over a value to take at once, so that memory stays flat."""
     widest = max(prod(shape) for shape in graph.shapes[: value + 1])
-    return max(16, BLOCK_BYTES // (8 * widest))
+    return max(32, BLOCK_BYTES // (8 * widest))

@@ -11,16 +11,6 @@ from torch import Tensor
 from typing_extensions import override
 
 
-def pick(values: Tensor, sample: Tensor, *, single: bool) -> Tensor:
-    """``values[sample]``: from (batch, ...) to (rows, ...), or to (1, ...) when all rows have one sample."""
-    return values[sample[:1]] if single else values[sample]
-
-
-def row_sum(values: Tensor) -> Tensor:
-    """The sum over all axes but the first."""
-    return values.flatten(1).sum(1)
-
-
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Linear forms over one value, each for one region of a batch.
@@ -31,7 +21,19 @@ class Rows:
     sample: Tensor
     coef: Tensor
     single: bool
-    """All rows belong to one sample: its relaxation is then broadcast, not copied."""
+    """All rows belong to one sample: what is known of it is then broadcast, not copied."""
+
+    def of(self, values: Tensor) -> Tensor:
+        """Each row's part of what is known of a batch: (rows, ...), or (1, ...) when all rows have one sample."""
+        return values[self.sample[:1]] if self.single else values[self.sample]
+
+    def dot(self, coef: Tensor, values: Tensor) -> Tensor:
+        """Product of forms (rows, ...) with each row's part of values (batch, ...): (rows,)."""
+        flat = coef.flatten(1)
+        if self.single:
+            return flat @ values[self.sample[0]].flatten()
+        product: Tensor = torch.linalg.vecdot(flat, values[self.sample].flatten(1))
+        return product
 
 
 class Relaxation(ABC):
@@ -71,14 +73,13 @@ class Lines(Relaxation):
 
     @override
     def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        def of(values: Tensor) -> Tensor:
-            return pick(values, rows.sample, single=rows.single)
-
-        positive, negative = rows.coef.clamp(min=0), rows.coef.clamp(max=0)
-        constant = torch.linalg.vecdot(negative.flatten(1), of(self.upper_offset).flatten(1))
+        positive = rows.coef.clamp(min=0)
+        negative = rows.coef - positive
+        form = torch.addcmul(negative * rows.of(self.upper_slope), positive, rows.of(self.lower_slope))
+        constant = rows.dot(negative, self.upper_offset)
         if self.lower_offset is not None:
-            constant = constant + torch.linalg.vecdot(positive.flatten(1), of(self.lower_offset).flatten(1))
-        return positive * of(self.lower_slope) + negative * of(self.upper_slope), constant
+            constant = constant + rows.dot(positive, self.lower_offset)
+        return form, constant
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +103,9 @@ class Members(Relaxation):
 
     @override
     def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        def of(values: Tensor) -> Tensor:
-            return pick(values, rows.sample, single=rows.single)
-
         coef = rows.coef.flatten(2)
-        held = torch.where(of(self.decided), coef, coef.clamp(min=0))
-        constant = row_sum((coef - held) * of(self.ceiling))
-        places = of(self.best).expand(coef.shape)
+        held = torch.where(rows.of(self.decided), coef, coef.clamp(min=0))
+        constant = rows.dot(coef - held, self.ceiling)
+        places = rows.of(self.best).expand(coef.shape)
         spread = torch.zeros(*coef.shape[:2], prod(self.plane), dtype=coef.dtype).scatter_add(2, places, held)
         return spread.reshape(*coef.shape[:2], *self.plane), constant

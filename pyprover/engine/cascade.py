@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 
@@ -104,6 +104,7 @@ class _Cascade:
                     progress.decide(k, Valid(), "empty")
 
     def _search(self, effort: Effort, batch: list[Progress]) -> None:
+        effort = replace(effort, seed=self.settings.seed)
         self.refuter.search(batch, effort, self.deadline.check)
         if self.settings.full_matrix:
             self.refuter.search_classes(batch, effort, self.deadline.check)
