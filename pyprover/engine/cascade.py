@@ -19,7 +19,7 @@ from pyprover.verdict import Answer, Valid
 Emit = Callable[[Answer], None]
 
 _FIRST_SEARCH = Effort(starts=1, steps=12)
-_LATER_SEARCHES = (Effort(starts=3, steps=30), Effort(starts=8, steps=60))
+_LATER_SEARCHES = (Effort(starts=3, steps=30, seed=1), Effort(starts=8, steps=60, seed=2))
 
 _BATCH_BYTES = 256 << 20
 _BATCH_MOST = 32
@@ -104,7 +104,7 @@ class _Cascade:
                     progress.decide(k, Valid(), "empty")
 
     def _search(self, effort: Effort, batch: list[Progress]) -> None:
-        effort = replace(effort, seed=self.settings.seed)
+        effort = replace(effort, seed=self.settings.seed + effort.seed)
         self.refuter.search(batch, effort, self.deadline.check)
         if self.settings.full_matrix:
             self.refuter.search_classes(batch, effort, self.deadline.check)

@@ -309,5 +309,4 @@ def test_only_what_can_matter_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     linear_bounds(deep, some_box(deep, 0, 1.0, 1e-9), never)
     assert calls == []
     linear_bounds(deep, some_box(deep, 0, 1.0, 1.0), never)
-    assert len(calls) == 2  # one block a region
-    assert sum(calls) <= 2 * 2 * 9
+    assert 0 < sum(calls) <= 2 * 2 * 9
