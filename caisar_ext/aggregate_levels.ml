@@ -1,5 +1,5 @@
 type height = int
-type row = { level : Hierarchy.level; proven : int; refuted : int; open_ : int }
+type row = { level : Hierarchy.level; asked : int; proven : int; refuted : int; open_ : int }
 type interval = { finest_proven : height option; coarsest_refuted : height option; samples : int }
 
 (* {1 One sample} *)
@@ -11,30 +11,39 @@ let finest_proven s = List.nth_opt (heights Proven s) 0
 let coarsest_refuted s = List.nth_opt (List.rev (heights Refuted s)) 0
 
 (* Blocks of cuts are nodes of the tree, so they are among the levels of their classes. *)
-let status hierarchy level (s : Aggregate.sample) =
-  let node = Hierarchy.at_level hierarchy level s.reference in
-  snd (List.find (fun (n, _) -> Hierarchy.equal n node) s.levels)
+let status node (s : Aggregate.sample) = snd (List.find (fun (n, _) -> Hierarchy.equal n node) s.levels)
+
+let is_asked (plan : Plan.t) hierarchy (s : Aggregate.sample) node =
+  let open Hierarchy in
+  let allowed = Classes.diff (extension hierarchy node) (forbidden_answers hierarchy s.reference) in
+  let asks : Query.property -> bool = function
+    | Within { classes } -> Classes.equal (Classes.of_list classes) allowed
+    | Avoid _ -> false
+  in
+  List.exists asks plan.queries.(s.answer.query).query.properties
 
 let severity hierarchy ~reference answers =
   List.fold_left (fun worst answer -> max worst (Hierarchy.severity hierarchy ~reference ~answer)) 0 answers
 
 (* {1 All samples} *)
 
-let row (setting : Aggregate.setting) level =
-  let add row s =
-    match status setting.hierarchy level s with
+let row plan (setting : Aggregate.setting) level =
+  let add row (s : Aggregate.sample) =
+    let node = Hierarchy.at_level setting.hierarchy level s.reference in
+    let row = if is_asked plan setting.hierarchy s node then { row with asked = row.asked + 1 } else row in
+    match status node s with
     | Proven -> { row with proven = row.proven + 1 }
     | Refuted -> { row with refuted = row.refuted + 1 }
     | Open -> { row with open_ = row.open_ + 1 }
   in
-  List.fold_left add { level; proven = 0; refuted = 0; open_ = 0 } setting.samples
+  List.fold_left add { level; asked = 0; proven = 0; refuted = 0; open_ = 0 } setting.samples
 
-let rows (setting : Aggregate.setting) =
+let rows plan (setting : Aggregate.setting) =
   let depth = Hierarchy.depth setting.hierarchy in
   let count = if Hierarchy.never setting.hierarchy = [] then depth else depth + 1 in
   let ups = List.init count (fun k -> Hierarchy.Up k) in
   let cuts = List.map (fun (name, _) -> Hierarchy.Cut name) (Hierarchy.cuts setting.hierarchy) in
-  List.map (row setting) (ups @ cuts)
+  List.map (row plan setting) (ups @ cuts)
 
 (* Nothing proven comes last, nothing refuted first. *)
 let order a b =

@@ -3,11 +3,16 @@
 (** A level counted upwards, [up k]. *)
 type height = int
 
-type row = { level : Hierarchy.level; proven : int; refuted : int; open_ : int }
+(** Does a goal ask whether all answers stay in this node, for this sample? Where none does, open means only that
+    nothing else tells. *)
+val is_asked : Plan.t -> Hierarchy.t -> Aggregate.sample -> Hierarchy.node -> bool
+
+(** Counts of samples; [asked]: those for which a goal asks. *)
+type row = { level : Hierarchy.level; asked : int; proven : int; refuted : int; open_ : int }
 
 (** From [up 0] to the last level at which something can fail, which is below the root unless there are [never] pairs;
     then the cuts, in the order of the file. *)
-val rows : Aggregate.setting -> row list
+val rows : Plan.t -> Aggregate.setting -> row list
 
 (** How many samples share their finest proven and their coarsest refuted level; what lies between is open. *)
 type interval = { finest_proven : height option; coarsest_refuted : height option; samples : int }

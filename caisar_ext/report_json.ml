@@ -109,7 +109,7 @@ let statuses ~proven ~refuted ~open_ = [ ("proven", int proven); ("refuted", int
 
 let level (r : Aggregate_levels.row) : json =
   let level = match r.level with Up k -> ("up", int k) | Cut name -> ("cut", string name) in
-  `Assoc (level :: statuses ~proven:r.proven ~refuted:r.refuted ~open_:r.open_)
+  `Assoc (level :: ("asked", int r.asked) :: statuses ~proven:r.proven ~refuted:r.refuted ~open_:r.open_)
 
 let interval (i : Aggregate_levels.interval) : json =
   `Assoc
@@ -136,7 +136,8 @@ let setting context (s : Aggregate.setting) : json =
   `Assoc
     [ ("network", network_position context s.network); ("hierarchy", hierarchy_position context s.hierarchy);
       ("radius", rational s.radius); ("bounds", list bound s.bounds); ("domain", option string s.domain);
-      ("levels", list level (Aggregate_levels.rows s)); ("intervals", list interval (Aggregate_levels.intervals s));
+      ("levels", list level (Aggregate_levels.rows context.result.plan s));
+      ("intervals", list interval (Aggregate_levels.intervals s));
       ("groups", list group s.groups); ("matrices", list (matrix s.hierarchy) s.matrices);
       ("samples", list (sample context s.hierarchy) s.samples) ]
 

@@ -4,8 +4,8 @@ type context = Report_context.t
 
 let subheading title ppf () = Fmt.pf ppf "@\n  %a@\n" Fmt.(styled `Underline string) (printable title)
 
-let statuses ~proven ~refuted ~open_ =
-  [ count ~style:`Green proven; count ~style:`Red refuted; count ~style:`Yellow open_ ]
+(* Open is no failure where nothing was asked. *)
+let note ~asked ~open_ = cell ~style:`Faint (if open_ > 0 && not asked then "not asked" else "")
 
 (* {1 Levels} *)
 
@@ -16,15 +16,14 @@ let level_name (hierarchy : Hierarchy.t) (level : Hierarchy.level) =
   | level -> Fmt.str "%a" Hierarchy.pp_level level
 
 let levels (context : context) (setting : Aggregate.setting) ppf () =
-  let columns = [ name "all answers stay within"; right "proven"; right ""; right "refuted"; right "open" ] in
+  let columns = [ name "all answers stay within"; right "proven"; right ""; right "refuted"; right "open"; left "" ] in
   let row (r : Aggregate_levels.row) =
-    let share = Report_words.percentage r.proven (List.length setting.samples) in
-    match statuses ~proven:r.proven ~refuted:r.refuted ~open_:r.open_ with
-    | proven :: others -> cell (level_name setting.hierarchy r.level) :: proven :: cell share :: others
-    | [] -> []
+    [ cell (level_name setting.hierarchy r.level); count ~style:`Green r.proven;
+      cell (Report_words.percentage r.proven (List.length setting.samples)); count ~style:`Red r.refuted;
+      count ~style:`Yellow r.open_; note ~asked:(r.asked > 0) ~open_:r.open_ ]
   in
   subheading "Levels" ppf ();
-  pp ~width:context.width ~indent:4 columns (List.map row (Aggregate_levels.rows setting)) ppf ()
+  pp ~width:context.width ~indent:4 columns (List.map row (Aggregate_levels.rows context.result.plan setting)) ppf ()
 
 (* {1 Intervals} *)
 
@@ -58,12 +57,16 @@ let depth hierarchy (g : Aggregate.group) =
   above ancestors
 
 let groups (context : context) (setting : Aggregate.setting) ppf () =
-  let columns = [ name "group"; right "samples"; right "proven"; right "refuted"; right "open" ] in
+  let columns = [ name "group"; right "samples"; right "proven"; right "refuted"; right "open"; left "" ] in
+  let is_asked node (s : Aggregate.sample) =
+    List.exists (fun (n, _) -> Hierarchy.equal n node) s.levels
+    && Aggregate_levels.is_asked context.result.plan setting.hierarchy s node
+  in
   let row (g : Aggregate.group) =
     let indent = String.make (2 * (depth setting.hierarchy g - 1)) ' ' in
-    cell (indent ^ Hierarchy.node_name setting.hierarchy g.node)
-    :: cell (string_of_int (g.proven + g.refuted + g.open_))
-    :: statuses ~proven:g.proven ~refuted:g.refuted ~open_:g.open_
+    [ cell (indent ^ Hierarchy.node_name setting.hierarchy g.node);
+      cell (string_of_int (g.proven + g.refuted + g.open_)); count ~style:`Green g.proven; count ~style:`Red g.refuted;
+      count ~style:`Yellow g.open_; note ~asked:(List.exists (is_asked g.node) setting.samples) ~open_:g.open_ ]
   in
   subheading "Groups: do answers stay inside?" ppf ();
   pp ~width:context.width ~indent:4 columns (List.map row setting.groups) ppf ()

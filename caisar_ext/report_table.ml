@@ -70,9 +70,7 @@ let rec fit ~available columns widths =
     in
     fit ~available columns (narrow (widths, shrinking))
 
-let pad align width text =
-  let space = String.make (max 0 (width - length text)) ' ' in
-  match align with Left -> text ^ space | Right -> space ^ text
+let spaces n = String.make (max 0 n) ' '
 
 let rec without_empty_end = function
   | { text = ""; _ } :: cells -> without_empty_end cells
@@ -82,14 +80,16 @@ let rec without_empty_end = function
 let line ~indent columns widths cells ppf () =
   let cells = without_empty_end (List.rev cells) in
   let last = List.length cells - 1 in
-  Fmt.string ppf (String.make indent ' ');
+  Fmt.string ppf (spaces indent);
   List.iteri
     (fun i { text; style } ->
        let column = List.nth columns i and width = List.nth widths i in
        let text = shorten width text in
-       let text = if i = last && column.align = Left then text else pad column.align width text in
-       if i > 0 then Fmt.string ppf (String.make gap ' ');
-       Option.fold ~none:Fun.id ~some:Fmt.styled style Fmt.string ppf text)
+       let missing = width - length text in
+       let before, after = match column.align with Left -> (0, missing) | Right -> (missing, 0) in
+       Fmt.string ppf (spaces (if i = 0 then before else gap + before));
+       Option.fold ~none:Fun.id ~some:Fmt.styled style Fmt.string ppf text;
+       if i < last then Fmt.string ppf (spaces after))
     cells
 
 (* A column without a heading goes when nothing stands in it. *)

@@ -39,7 +39,7 @@ let distance ~radius d =
 
 let duration seconds =
   let whole = Float.to_int (Float.round seconds) in
-  if seconds < 60. then Printf.sprintf "%.1f s" seconds
+  if seconds < 59.95 then Printf.sprintf "%.1f s" seconds
   else if whole < 3600 then Printf.sprintf "%d min %d s" (whole / 60) (whole mod 60)
   else Printf.sprintf "%d h %d min" (whole / 3600) (whole mod 3600 / 60)
 
