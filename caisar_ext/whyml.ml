@@ -4,6 +4,10 @@ open Why3
 let meta_builtin =
   Theory.register_meta ~desc:"interpreted@ by@ the@ orchestrator" "caisar_ext:builtin" Theory.[ MTlsymbol; MTstring ]
 
+let read_text file =
+  let ic = try open_in_bin file with Sys_error _ -> Diag.error "no specification %s" file in
+  Fun.protect ~finally:(fun () -> close_in ic) (fun () -> really_input_string ic (in_channel_length ic))
+
 (* {1 Our theories} *)
 
 (* Why3 reads theories from folders only: write them out, once a process. *)
@@ -39,9 +43,7 @@ let full_name (path, theory) = String.concat "." (path @ [ theory ])
 
 let shipped position =
   let file, _, _, _ = Loc.get position in
-  Lazy.is_val theories_folder
-  && String.length file > String.length (Lazy.force theories_folder)
-  && String.sub file 0 (String.length (Lazy.force theories_folder)) = Lazy.force theories_folder
+  String.starts_with ~prefix:(Lazy.force theories_folder) file
 
 (* {1 Locations} *)
 
@@ -187,7 +189,7 @@ let declared file =
 (* Why3 keeps its exception for an unbound symbol to itself: the name is in the message, between quotes. *)
 let hint_unbound env file text =
   match String.split_on_char '\'' text with
-  | before :: name :: _ when String.length before >= 7 && String.sub before 0 7 = "unbound" -> (
+  | before :: name :: _ when String.starts_with ~prefix:"unbound" before -> (
       match List.find_opt (fun theory -> List.mem name (offered env theory)) library with
       | Some theory -> Some (Printf.sprintf "it is in %s: use %s" (full_name theory) (full_name theory))
       | None ->
@@ -195,15 +197,38 @@ let hint_unbound env file text =
         Option.map (Printf.sprintf "did you mean \"%s\"?") near)
   | _ -> None
 
+(* What is written at a position, as far as its first line goes. *)
+let text_at ~defines position =
+  let file, line, first, last = Loc.get position in
+  let in_line text =
+    match List.nth_opt (String.split_on_char '\n' text) (line - 1) with
+    | Some l when first <= String.length l -> Some (String.sub l first (min last (String.length l) - first))
+    | _ -> None
+  in
+  match List.find_opt (fun (name, _) -> define_file name = file) defines with
+  | Some (_, text) -> in_line text
+  | None -> in_line (read_text file)
+
+(* Keywords with a use in the profile say little about why the parser stopped at them. *)
+let own_keywords =
+  [ "theory"; "end"; "use"; "type"; "constant"; "function"; "predicate"; "goal"; "let"; "in"; "if"; "then"; "else";
+    "forall"; "exists"; "not"; "true"; "false" ]
+
+let hint_syntax ~defines position =
+  match Option.bind position (text_at ~defines) with
+  | Some word when List.mem word Keywords.keywords && not (List.mem word own_keywords) ->
+    Printf.sprintf "%s is a keyword of WhyML, it cannot be a name" word
+  | _ -> "the text makes no sense from here on: what is missing or wrong stands just before"
+
 (* Why3's own words for an error, on one line; [None] for what it does not know. *)
 let message exn =
   match exn with
-  | Parser.Error -> Some "syntax error"
   | Decl.NoTerminationProof ls -> Some (Printf.sprintf "%s calls itself: recursion is outside the profile" ls.ls_name.id_string)
-  | exn ->
-    let text = Format.asprintf "@[<h>%a@]" Exn_printer.exn_printer exn in
-    let text = String.concat " " (List.filter (( <> ) "") (String.split_on_char '\n' text)) in
-    if String.length text >= 7 && String.sub text 0 7 = "anomaly" then None else Some text
+  | exn -> (
+      let text = Format.asprintf "@[<h>%a@]" Exn_printer.exn_printer exn in
+      match String.concat " " (List.filter (( <> ) "") (String.split_on_char '\n' text)) with
+      | "trying to open a module inside another module" -> Some "declarations both inside and outside of a theory"
+      | text -> if String.starts_with ~prefix:"anomaly" text then None else Some text)
 
 let position exn =
   match exn with
@@ -211,17 +236,13 @@ let position exn =
   | Decl.NoTerminationProof ls -> (ls.ls_name.id_loc, exn)
   | exn -> (None, exn)
 
-let hint env file exn text =
-  match exn with
-  | Parser.Error -> Some "it stops making sense here: what is missing stands just before"
-  | _ -> Option.bind file (fun file -> hint_unbound env file text)
+let hint ~defines env file position text =
+  if text = "syntax error" then Some (hint_syntax ~defines position) else Option.bind file (fun file -> hint_unbound env file text)
 
 (* {1 Reading} *)
 
 let parse file =
-  let ic = try open_in_bin file with Sys_error _ -> Diag.error "no specification %s" file in
-  Fun.protect ~finally:(fun () -> close_in ic) @@ fun () ->
-  let buffer = Lexing.from_channel ic in
+  let buffer = Lexing.from_string (read_text file) in
   Loc.set_file file buffer;
   Lexer.parse_mlw_file buffer
 
@@ -248,5 +269,5 @@ let theories ~defines file =
       let place, cause = position exn in
       match message cause with
       | Some text ->
-        Diag.error ?loc:(Option.map (location ~defines) place) ?hint:(hint env !tree cause text) "%s" text
+        Diag.error ?loc:(Option.map (location ~defines) place) ?hint:(hint ~defines env !tree place text) "%s" text
       | None -> raise exn)

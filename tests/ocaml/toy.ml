@@ -1,0 +1,112 @@
+(* A small world for tests of the language: a network that is a table over a grid of inputs, three samples on the grid,
+   a hierarchy of three classes. Questions to a prover are answered by going through the grid. *)
+
+open Caisar_ext
+
+let half n = Q.of_ints n 2
+let coordinates = List.map half [ -1; 0; 1; 2; 3 ]
+let grid = List.concat_map (fun a -> List.map (fun b -> [| a; b |]) coordinates) coordinates
+let images = [| [| half 0; half 0 |]; [| half 1; half 2 |]; [| half 2; half 1 |] |]
+let classes = [ 0; 1; 2 ]
+let hierarchy_text = "hierarchy h { group ab { class a = 0 class b = 1 } class c = 2 overlay bc = { b, c } cut k = { ab, c } never c -> b }"
+
+type world = { table : (Q.t array, int array) Hashtbl.t; labels : int list }
+
+(* [outputs]: of each grid point, in order. *)
+let world ~outputs ~labels =
+  let table = Hashtbl.create 25 in
+  List.iter2 (Hashtbl.add table) grid outputs;
+  { table; labels }
+
+let outputs world x = Hashtbl.find world.table x
+let maximisers world x =
+  let y = outputs world x in
+  List.filter (fun c -> Array.for_all (fun v -> v <= y.(c)) y) classes
+
+(* {1 The oracle} *)
+
+let describe_network : Protocol.network =
+  { input_shape = [ 2 ]; outputs = 3; opset = 17; operators = []; parameters = 0; neurons = 0; digest = ""; normalization_source = None }
+
+let describe_dataset ?(class_names = []) world : Protocol.dataset =
+  { length = List.length world.labels; shape = [ 2 ]; labels = world.labels; class_names; digest = "" }
+
+let oracle ?class_names world : World.oracle =
+  let image i = images.(i mod Array.length images) in
+  { network = (fun ~loc:_ _ -> describe_network);
+    dataset = (fun ~loc:_ _ -> describe_dataset ?class_names world);
+    predict = (fun ~loc:_ { indices; _ } -> List.map (fun i -> maximisers world (image i)) indices) }
+
+(* {1 Files} *)
+
+let write file text =
+  let oc = open_out_bin file in
+  output_string oc text;
+  close_out oc
+
+let folder =
+  lazy
+    (let folder = Filename.temp_file "toy" "" in
+     Sys.remove folder;
+     Unix.mkdir folder 0o700;
+     List.iter (fun (name, text) -> write (Filename.concat folder name) text)
+       [ ("net.onnx", ""); ("other.onnx", ""); ("tree.hier", hierarchy_text) ];
+     at_exit (fun () ->
+         Array.iter (fun name -> Sys.remove (Filename.concat folder name)) (Sys.readdir folder);
+         Unix.rmdir folder);
+     folder)
+
+let header =
+  {|theory T
+  use int.Int
+  use real.RealInfix
+  use caisar_ext.types.Vector
+  use caisar_ext.model.Model
+  use caisar_ext.dataset.Dataset
+  use caisar_ext.hierarchy.Hierarchy
+  use caisar_ext.safety.AbstractSafety
+  constant net : model = read_model "net.onnx"
+  constant tree : hierarchy = read_hierarchy "tree.hier"
+  constant test : dataset = read_dataset "test"
+|}
+
+let everything : Spec.selection = { defines = []; theories = []; goals = [] }
+
+let load ?(selection = everything) text =
+  let file = Filename.concat (Lazy.force folder) "spec.mlw" in
+  write file (header ^ text ^ "\nend\n");
+  Spec.load file selection
+
+let plan ?selection ?samples oracle text = Interp.plan oracle ~folder:(Lazy.force folder) ~samples (load ?selection text)
+
+(* {1 An honest prover} *)
+
+let bounded ~strict lower upper v =
+  let above l = if fst strict then Q.gt v l else Q.geq v l and below u = if snd strict then Q.lt v u else Q.leq v u in
+  Option.fold ~none:true ~some:above lower && Option.fold ~none:true ~some:below upper
+
+let inside x : Query.bound -> bool = function
+  | Ball { index; radius; _ } -> Array.for_all2 (fun v c -> Q.leq (Q.abs (Q.sub v c)) radius) x images.(index)
+  | Range { lower; upper } -> Array.for_all (bounded ~strict:(false, false) lower upper) x
+  | Feature f -> bounded ~strict:(f.strict_lower, f.strict_upper) f.lower f.upper x.(f.index)
+
+let compares y ({ terms; constant; strict } : Query.comparison) =
+  let term (t : Query.term) = Q.mul t.weight (Q.of_int y.(t.output)) in
+  let sum = List.fold_left (fun sum t -> Q.add sum (term t)) constant terms in
+  if strict then Q.sign sum > 0 else Q.sign sum >= 0
+
+let violates world x : Query.property -> bool = function
+  | Within { classes } -> List.exists (fun c -> not (List.mem c classes)) (maximisers world x)
+  | Avoid { cases } -> List.exists (List.for_all (compares (outputs world x))) cases
+
+let witness : Verdict.witness =
+  { file = ""; picture = None; classes = []; margin = 1.; distance = 0.; centre = false }
+
+(* Of each goal. *)
+let verdicts world (plan : Plan.t) =
+  let answer query property : Verdict.concluded =
+    let q = plan.queries.(query).query in
+    let wrong x = List.for_all (inside x) q.region && violates world x (List.nth q.properties property) in
+    if List.exists wrong grid then Invalid (Witness witness) else Valid
+  in
+  List.map (fun (g : Plan.goal) -> Plan.verdict answer g.formula) plan.goals

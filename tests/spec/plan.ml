@@ -1,0 +1,94 @@
+(* Prints the plan of a specification: what would be asked of a prover, and how the answers make a verdict. Networks and
+   datasets are described by the tables below instead of a prover. Exit code 3 for a user's mistake.
+
+   plan SPEC [NAME:VALUE ...] *)
+
+open Caisar_ext
+
+let network outputs : Protocol.network =
+  { input_shape = [ 1; 2; 2 ]; outputs; opset = 17; operators = []; parameters = 0; neurons = 0; digest = "";
+    normalization_source = None }
+
+let dataset ?(class_names = []) ?(shape = [ 1; 2; 2 ]) labels : Protocol.dataset =
+  { length = List.length labels; shape; labels; class_names; digest = "" }
+
+let networks = [ ("net.onnx", network 3); ("wide.onnx", network 4) ]
+
+let datasets =
+  [ ("test.csv", dataset [ 0; 1; 2; 1 ]); ("named.csv", dataset [ 0 ] ~class_names:[ "cat"; "wolf"; "dog" ]);
+    ("wide.csv", dataset [ 0 ] ~shape:[ 3; 2; 2 ]); ("empty.csv", dataset []) ]
+
+let find ~loc kind known name =
+  match List.assoc_opt (Filename.basename name) known with
+  | Some found -> found
+  | None -> Diag.error ?loc "no %s %s" kind name
+
+(* The network answers the label, except for sample 3, where two classes tie. *)
+let answer labels i = if i = 3 then [ 0; 2 ] else [ List.nth labels i ]
+
+let oracle : World.oracle =
+  { network = (fun ~loc n -> find ~loc "network" networks n.path);
+    dataset = (fun ~loc d -> find ~loc "dataset" datasets d.source);
+    predict =
+      (fun ~loc { dataset; indices; _ } -> List.map (answer (find ~loc "dataset" datasets dataset.source).labels) indices) }
+
+(* {1 Printing} *)
+
+let rec pp_formula ppf (f : Plan.leaf Formula.t) =
+  let several name fs = Fmt.pf ppf "@[<hov 2>(%s@ %a)@]" name Fmt.(list ~sep:sp pp_formula) fs in
+  match f with
+  | True -> Fmt.string ppf "true"
+  | False -> Fmt.string ppf "false"
+  | Leaf (Asked { query; property }) -> Fmt.pf ppf "%d.%d" query property
+  | Leaf (Undecided { reason; _ }) -> Fmt.pf ppf "undecided: %s" reason
+  | Not f -> several "not" [ f ]
+  | And fs -> several "and" fs
+  | Or fs -> several "or" fs
+
+let pp_linear ppf (c : Query.comparison) =
+  let term ppf (t : Query.term) = Fmt.pf ppf "%s*y%d" (Q.to_string t.weight) t.output in
+  Fmt.pf ppf "%a + %s %s 0" Fmt.(list ~sep:(any " + ") term) c.terms (Q.to_string c.constant) (if c.strict then ">" else ">=")
+
+let pp_bound ppf : Query.bound -> unit = function
+  | Ball { dataset; index; radius } -> Fmt.pf ppf "ball %s:%d %s" dataset.source index (Q.to_string radius)
+  | Range { lower; upper } -> Fmt.(pf ppf "range %a..%a" (option string) (Option.map Q.to_string lower) (option string) (Option.map Q.to_string upper))
+  | Feature f ->
+    let side op = Option.iter (fun q -> Fmt.pf ppf " %s %s" op (Q.to_string q)) in
+    Fmt.pf ppf "x%d" f.index;
+    side (if f.strict_lower then ">" else ">=") f.lower;
+    side (if f.strict_upper then "<" else "<=") f.upper
+
+let pp_property ppf : Query.property -> unit = function
+  | Within { classes } -> Fmt.pf ppf "within {%a}" Fmt.(list ~sep:(any " ") int) classes
+  | Avoid { cases } -> Fmt.pf ppf "avoid %a" Fmt.(list ~sep:(any " or ") (brackets (list ~sep:(any ", ") pp_linear))) cases
+
+let pp_network ppf (n : Query.network) =
+  let qs = Fmt.(list ~sep:(any " ") (using Q.to_string string)) in
+  Fmt.string ppf (Filename.basename n.path);
+  Option.iter (fun (z : Query.normalization) -> Fmt.pf ppf " after (x - (%a)) / (%a)" qs z.mean qs z.std) n.normalization
+
+let pp_query ppf (q : Plan.query) =
+  Fmt.pf ppf "%d: %a%a on %a" q.query.query pp_network q.network Fmt.(option (any ", domain " ++ string)) q.domain
+    Fmt.(list ~sep:(any ", ") pp_bound) q.query.region;
+  List.iteri (fun i p -> Fmt.pf ppf "@,  %d.%d %a" q.query.query i pp_property p) q.query.properties
+
+let pp ppf (plan : Plan.t) =
+  let goal ppf (g : Plan.goal) = Fmt.pf ppf "%s.%s = %a" g.goal.theory g.goal.name pp_formula g.formula in
+  Fmt.pf ppf "@[<v>%a%a@]@." (Fmt.list goal) plan.goals Fmt.(array ~sep:nop (cut ++ pp_query)) plan.queries
+
+let define text =
+  match String.index_opt text ':' with
+  | Some i -> (String.sub text 0 i, String.sub text (i + 1) (String.length text - i - 1))
+  | None -> invalid_arg text
+
+let () =
+  Format.set_margin 120;
+  let file = Sys.argv.(1) in
+  let defines = List.map define (List.tl (List.tl (Array.to_list Sys.argv))) in
+  match
+    Interp.plan oracle ~folder:(Filename.dirname file) ~samples:None (Spec.load file { defines; theories = []; goals = [] })
+  with
+  | plan -> pp Format.std_formatter plan
+  | exception Diag.Error mistakes ->
+    List.iter (Format.eprintf "%a@." Diag.pp) mistakes;
+    exit 3
