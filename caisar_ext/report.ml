@@ -11,6 +11,7 @@ let pp ~width style (options : Verification.options) ppf (result : Verification.
 let default_width = 100
 
 let print style options result =
+  Report_warnings.issue result;
   Report_terminal.setup style.color;
   let width = Option.value ~default:default_width (Report_terminal.columns Unix.stdout) in
   Fmt.pr "%a@?" (pp ~width style options) result

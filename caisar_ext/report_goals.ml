@@ -18,9 +18,10 @@ let goal context plan conclusion =
 
 (* {1 The table} *)
 
-let columns =
-  [ name "goal"; name "region"; left "verdict"; right "proven"; right ""; right "refuted"; right "at centre";
-    right "open" ]
+let columns goals =
+  let counts = [ right "proven"; right ""; right "refuted"; right "at centre"; right "open" ] in
+  let sampled = List.exists (fun { conclusion; _ } -> conclusion.samples <> []) goals in
+  [ name "goal"; name "region"; left "verdict" ] @ if sampled then counts else []
 
 (* The kinds of region that a goal asks about. *)
 let regions context plan =
@@ -177,7 +178,8 @@ let whole context ({ conclusion = g; radius; _ } as goal) ppf () =
 
 let pp (context : context) ppf () =
   let goals = List.map2 (goal context) context.result.plan.goals context.result.conclusions.goals in
-  let headings, rows = Report_table.lines ~width:context.width ~indent:2 columns (List.map (row context) goals) in
+  let rows = List.map (row context) goals in
+  let headings, rows = Report_table.lines ~width:context.width ~indent:2 (columns goals) rows in
   let one goal row =
     Fmt.pf ppf "%a@\n" row ();
     if goal.conclusion.verdict <> Valid then deciding context goal ppf ();

@@ -173,4 +173,5 @@ let of_result ~witnesses (o : Verification.options) (result : Verification.resul
       ("warnings", list diagnostic (Diag.warnings ())) ]
 
 let print ~witnesses options result =
+  Report_warnings.issue result;
   print_endline (Yojson.Safe.pretty_to_string ~std:true (of_result ~witnesses options result))

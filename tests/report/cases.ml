@@ -104,6 +104,14 @@ let not_asked =
   let formula = Formula.conjunction [ asked; Leaf tie ] in
   run (Plan.finish builder [ { goal = goal "stable"; formula } ]) [ given (fun _ -> [ proven ]) ]
 
+let empty_region =
+  let builder = Plan.builder () in
+  let region : Query.bound list = [ Range { lower = Some Q.one; upper = Some Q.zero } ] in
+  let formula = leaf builder ~subject:None region (Within { classes = [ 0 ] }) in
+  run
+    (Plan.finish builder [ { goal = goal "anything"; formula } ])
+    [ given (fun _ -> [ outcome ~step:"empty" Verdict.Valid ]) ]
+
 (* Two datasets, two theories, names that must not steer a terminal, and more groups than columns. *)
 let wide =
   let group i =
@@ -129,4 +137,4 @@ let wide =
 let all =
   [ ("mixed", mixed); ("undecided", undecided); ("interrupted", interrupted); ("failures", failures); ("ties", ties);
     ("never", never); ("no-hierarchy", no_hierarchy names); ("no-names", no_hierarchy []); ("outputs", outputs);
-    ("not-asked", not_asked); ("wide", wide 11); ("wider", wide 30) ]
+    ("not-asked", not_asked); ("empty", empty_region); ("wide", wide 11); ("wider", wide 30) ]

@@ -60,7 +60,8 @@ All kinds of verdicts; the worst mistakes first:
   8 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   Witnesses are not kept: --witnesses DIR keeps them, with a picture of each image.
   Next: more time for each query, --time-limit 240 (now 60 s)
-  Next: where the bound is too loose, a coarser level, a smaller radius, or certified training
+  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
+    certified
 
 Every sample, and witnesses that are kept:
 
@@ -133,7 +134,8 @@ Every sample, and witnesses that are kept:
   8 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   4 witness files in out/
   Next: more time for each query, --time-limit 240 (now 60 s)
-  Next: where the bound is too loose, a coarser level, a smaller radius, or certified training
+  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
+    certified
 
 Undecided: the nearest to a proof first.
 
@@ -182,7 +184,8 @@ Undecided: the nearest to a proof first.
   1 goal: 1 Timeout
   9 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   Next: more time for each query, --time-limit 240 (now 60 s)
-  Next: where the bound is too loose, a coarser level, a smaller radius, or certified training
+  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
+    certified
   Next: --full-matrix asks about the open cells of the matrices
 
 After Ctrl-C:
@@ -407,7 +410,8 @@ No hierarchy, with and without names for the classes:
   Each witness lies in its region by exact rationals and was replayed in ONNX Runtime.
   3 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   Witnesses are not kept: --witnesses DIR keeps them, with a picture of each image.
-  Next: where the bound is too loose, a coarser level, a smaller radius, or certified training
+  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
+    certified
   $ ./show.exe no-names
   pictures.mlw: 1 goal, 3 queries
     network  net.onnx      3x32x32 -> 5, 678 neurons, sha256 0123456789ab
@@ -424,7 +428,8 @@ No hierarchy, with and without names for the classes:
   Each witness lies in its region by exact rationals and was replayed in ONNX Runtime.
   3 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   Witnesses are not kept: --witnesses DIR keeps them, with a picture of each image.
-  Next: where the bound is too loose, a coarser level, a smaller radius, or certified training
+  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
+    certified
 
 Goals about outputs: a negation, and one that asks nothing.
 
@@ -433,7 +438,7 @@ Goals about outputs: a negation, and one that asks nothing.
     network  net.onnx  3x32x32 -> 5, 678 neurons, sha256 0123456789ab
   
   Goals
-    goal       region                        verdict  proven  refuted  at centre  open
+    goal       region                        verdict
     phi_1      box of 5 features             Valid
         proven (step linear, margin 0.5)
     phi_2      box of 5 features             Invalid
@@ -452,7 +457,8 @@ Goals about outputs: a negation, and one that asks nothing.
   Each witness lies in its region by exact rationals and was replayed in ONNX Runtime.
   3 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   Witnesses are not kept: --witnesses DIR keeps them, with a picture of each image.
-  Next: where the bound is too loose, a coarser level, a smaller radius, or certified training
+  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
+    certified
   $ ./show.exe outputs out/ | grep witness
         witness query0-class0.npy: violated by 0.25, output 0 largest, at distance 0.0071 (step
   Each witness lies in its region by exact rationals and was replayed in ONNX Runtime.
@@ -500,6 +506,24 @@ A statement that cannot be asked:
   1 goal: 1 Unknown
   Proofs hold up to float64 rounding.
   1 query in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
+
+An empty region:
+
+  $ ./show.exe empty
+  warning: goal anything: 1 empty region, where anything holds
+        = do the bounds exclude each other?
+  pictures.mlw: 1 goal, 1 query
+    network  net.onnx  3x32x32 -> 5, 678 neurons, sha256 0123456789ab
+  
+  Goals
+    goal      region     verdict
+    anything  in [1, 0]  Valid
+        proven (step empty)
+  
+  1 goal: 1 Valid
+  Proofs hold up to float64 rounding.
+  1 query in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
+  warning: goal anything: 1 empty region, where anything holds
 
 Names that would steer a terminal, two theories and datasets, more groups than columns, and a narrow terminal:
 

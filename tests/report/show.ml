@@ -17,6 +17,7 @@ let () =
   let detail = if List.mem "full" words then Report_context.Full else Brief in
   let witnesses = List.find_opt (fun w -> String.contains w '/') words in
   let style : Report.style = { color = None; detail; witnesses } in
+  Report_warnings.issue case.result;
   if List.mem "json" words then Report_json.print ~witnesses case.options case.result
   else begin
     let ppf = Fmt.stdout in
