@@ -209,7 +209,7 @@ Every mistake has its place and, where there is one, its way out:
   exit code 3
   
   bad/control_character.hier:1:23: error: a name has no control characters
-      1 | hierarchy h { class "a	b" = 0 class b = 1 }
+      1 | hierarchy h { class "a b" = 0 class b = 1 }
         |                       ^
   exit code 3
   
