@@ -45,6 +45,12 @@ build: system $(PYTHON_STAMP)
 demo: build
 	@examples/traffic_signs/run
 
+## make picture    draw a report of the demo as docs/demo.svg
+.PHONY: picture
+picture: build
+	@$(PY) tools/terminal_svg.py docs/demo.svg --title 'caisar-ext verify signs.mlw' -- \
+	  $(CAISAR_EXT) verify examples/traffic_signs/signs.mlw -g robust -g same_family -g same_meaning
+
 ## make test       all checks and tests but the slow ones; those that need absent data are skipped and counted
 .PHONY: test
 test: check-python check-ocaml test-python

@@ -77,7 +77,7 @@ let next (context : context) (options : Verification.options) ppf =
   if some (fun v -> v = Verdict.Timeout) then
     advise (Printf.sprintf "more time for each query, --time-limit %g (now %g s)" (4. *. limit) limit);
   if some (fun v -> v = Verdict.Unknown "bound") then
-    advise "where the bound is too loose, a smaller region, a coarser level, or a network trained to be certified";
+    advise "where the bound is too loose, a smaller region, a coarser level, or certified training";
   let { Verification.completion; conclusions; _ } = context.result in
   let may_be_asked = completion = Completed && not options.full_matrix in
   if may_be_asked && List.exists Report_setting.has_open_cells conclusions.settings then

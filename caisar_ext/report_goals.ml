@@ -176,6 +176,9 @@ let whole context ({ conclusion = g; radius; _ } as goal) ppf () =
 
 (* {1 All} *)
 
+let legend =
+  "at centre: wrong on the sample itself; severity: height of the smallest group of the tree that holds both classes"
+
 let pp (context : context) ppf () =
   let goals = List.map2 (goal context) context.result.plan.goals context.result.conclusions.goals in
   let rows = List.map (row context) goals in
@@ -186,4 +189,7 @@ let pp (context : context) ppf () =
     whole context goal ppf ()
   in
   Fmt.pf ppf "%a%a@\n" (Report_context.heading "Goals") () headings ();
-  List.iter2 one goals rows
+  List.iter2 one goals rows;
+  let is_severe s = is_refuted s && severity s > 0 in
+  if List.exists (fun { conclusion; _ } -> List.exists is_severe conclusion.samples) goals then
+    Report_context.paragraph ~style:`Faint ~indent:2 context legend ppf ()

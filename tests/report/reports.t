@@ -20,6 +20,8 @@ All kinds of verdicts; the worst mistakes first:
         #5  truck -> bird  severity 4, never allowed  at distance 1.81/255  search
         #2  dog -> car     severity 3, animals        at the centre
         open: 1 bound too loose
+    at centre: wrong on the sample itself; severity: height of the smallest group of the tree that
+      holds both classes
   
   net.onnx: ball 2/255 in [0, 1] around 8 samples, groups of animals.hier
   
@@ -60,8 +62,7 @@ All kinds of verdicts; the worst mistakes first:
   8 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   Witnesses are not kept: --witnesses DIR keeps them, with a picture of each image.
   Next: more time for each query, --time-limit 240 (now 60 s)
-  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
-    certified
+  Next: where the bound is too loose, a smaller region, a coarser level, or certified training
 
 Every sample, and witnesses that are kept:
 
@@ -83,6 +84,8 @@ Every sample, and witnesses that are kept:
         #5  truck -> bird  severity 4, never allowed  at distance 1.81/255  search  query5-class2.npy
         #2  dog -> car     severity 3, animals        at the centre                 query2-class3.npy
         open: 1 bound too loose
+    at centre: wrong on the sample itself; severity: height of the smallest group of the tree that
+      holds both classes
   
   net.onnx: ball 2/255 in [0, 1] around 8 samples, groups of animals.hier
   
@@ -134,8 +137,7 @@ Every sample, and witnesses that are kept:
   8 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   4 witness files in out/
   Next: more time for each query, --time-limit 240 (now 60 s)
-  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
-    certified
+  Next: where the bound is too loose, a smaller region, a coarser level, or certified training
 
 Undecided: the nearest to a proof first.
 
@@ -184,8 +186,7 @@ Undecided: the nearest to a proof first.
   1 goal: 1 Timeout
   9 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   Next: more time for each query, --time-limit 240 (now 60 s)
-  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
-    certified
+  Next: where the bound is too loose, a smaller region, a coarser level, or certified training
   Next: --full-matrix asks about the open cells of the matrices
 
 After Ctrl-C:
@@ -206,6 +207,8 @@ After Ctrl-C:
     same_family  ball 2/255 in [0, 1]  Unknown       2  50.0 %        0          0     2
         #2  car    no answer: interrupted
         #3  truck  no answer: interrupted
+    at centre: wrong on the sample itself; severity: height of the smallest group of the tree that
+      holds both classes
   
   net.onnx: ball 2/255 in [0, 1] around 4 samples, groups of animals.hier
   
@@ -309,6 +312,8 @@ A witness with two answers, and regions that touch a tie:
     same_family  ball 2/255 in [0, 1]  Unknown       0  0.0 %        0          0     2
         #0  dog  touches a tie  best margin 0  linear
         #1  car  touches a tie                 linear
+    at centre: wrong on the sample itself; severity: height of the smallest group of the tree that
+      holds both classes
   
   net.onnx: ball 2/255 in [0, 1] around 2 samples, groups of animals.hier
   
@@ -358,6 +363,8 @@ A sample without any safe level:
         #0  truck -> bird  severity 4, never allowed  at distance 1.81/255  search
     same_family  ball 2/255 in [0, 1]  Invalid       1  50.0 %        1          0     0
         #0  truck -> bird  severity 4, never allowed  at distance 1.81/255  search
+    at centre: wrong on the sample itself; severity: height of the smallest group of the tree that
+      holds both classes
   
   net.onnx: ball 2/255 in [0, 1] around 2 samples, groups of animals.hier
   
@@ -410,8 +417,7 @@ No hierarchy, with and without names for the classes:
   Each witness lies in its region by exact rationals and was replayed in ONNX Runtime.
   3 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   Witnesses are not kept: --witnesses DIR keeps them, with a picture of each image.
-  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
-    certified
+  Next: where the bound is too loose, a smaller region, a coarser level, or certified training
   $ ./show.exe no-names
   pictures.mlw: 1 goal, 3 queries
     network  net.onnx      3x32x32 -> 5, 678 neurons, sha256 0123456789ab
@@ -428,8 +434,7 @@ No hierarchy, with and without names for the classes:
   Each witness lies in its region by exact rationals and was replayed in ONNX Runtime.
   3 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   Witnesses are not kept: --witnesses DIR keeps them, with a picture of each image.
-  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
-    certified
+  Next: where the bound is too loose, a smaller region, a coarser level, or certified training
 
 Goals about outputs: a negation, and one that asks nothing.
 
@@ -457,8 +462,7 @@ Goals about outputs: a negation, and one that asks nothing.
   Each witness lies in its region by exact rationals and was replayed in ONNX Runtime.
   3 queries in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   Witnesses are not kept: --witnesses DIR keeps them, with a picture of each image.
-  Next: where the bound is too loose, a smaller region, a coarser level, or a network trained to be
-    certified
+  Next: where the bound is too loose, a smaller region, a coarser level, or certified training
   $ ./show.exe outputs out/ | grep witness
         witness query0-class0.npy: violated by 0.25, output 0 largest, at distance 0.0071 (step
   Each witness lies in its region by exact rationals and was replayed in ONNX Runtime.
@@ -542,6 +546,8 @@ Names that would steer a terminal, two theories and datasets, more groups than c
     Again.ggggggggggggggggggg~  ball 0.01 in [0, 1]  Invalid       1  33.3 %        2          0     0
           pictures.npz #0  first_0 -> second_1  severity 2, kinds           at distance 0.0071  search
         cl?[31mé?s.csv #7  first_1 -> second_1  severity 1, family_of_kin~  at distance 0.0071  search
+    at centre: wrong on the sample itself; severity: height of the smallest group of the tree that
+      holds both classes
   
   net.onnx: ball 0.01 in [0, 1] around 3 samples, groups of kinds.hier
   
@@ -591,6 +597,8 @@ Names that would steer a terminal, two theories and datasets, more groups than c
     Again.g~  ball 0.~  Invalid       1  33.3 %        2          0     0
           pictures.npz #0  first_0~  severit~  at distance 0.0071  search
         cl?[31mé?s.csv #7  first_1~  severit~  at distance 0.0071  search
+    at centre: wrong on the sample itself; severity: height of
+      the smallest group of the tree that holds both classes
   
   net.onnx: ball 0.01 in [0, 1] around 3 samples, groups of kinds.hier
   
