@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from pyprover.train.export import fold, runtime_outputs, write_onnx
 from pyprover.train.loop import Recipe, Samples, Scaling, Task, train
-from pyprover.train.measure import Levels, score, table
+from pyprover.train.measure import Levels, score, table, watcher
+from pyprover.train.settings import add_settings, recipe
 
 HERE = Path(__file__).resolve().parent
 VEHICLES = (0, 1, 8, 9)
@@ -27,6 +28,18 @@ LEVELS: Levels = {
 SCALING = Scaling(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 RADII = {"1/255": 1 / 255, "2/255": 2 / 255, "8/255": 8 / 255}
 HELD_OUT = 1000
+DEFAULTS = Recipe(
+    radius=2 / 255,
+    epochs=36,
+    warm_up=1,
+    ramp_up=12,
+    ratio=0.1,
+    group_weight=0.3,
+    group_radius=8 / 255,
+    batch=128,
+    learning_rate=1e-3,
+    seed=0,
+)
 
 
 def network() -> nn.Sequential:
@@ -68,63 +81,21 @@ def augment(images: Tensor) -> Tensor:
     return padded[(*index, rows.view(batch, 1, -1, 1), columns.view(batch, 1, 1, -1))]
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--output", type=Path, default=HERE / "cifar10.onnx", help="ONNX file to write (default: %(default)s)"
-    )
-    parser.add_argument("--epochs", type=int, default=60, help="default: %(default)s")
-    parser.add_argument("--radius", type=float, default=2.0, help="training radius, in 1/255 (default: %(default)s)")
-    parser.add_argument(
-        "--ratio", type=float, default=0.1, help="radius of SABR's boxes over the radius; 1: IBP (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--group-weight", type=float, default=0.5, help="weight of the group term, 0 to 1 (default: %(default)s)"
-    )
-    parser.add_argument("--group-radius", type=float, default=4.0, help="in 1/255 (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument("--no-test", action="store_true", help="leave the test set alone: for comparing settings")
-    parser.add_argument(
-        "--quick", action="store_true", help="a few seconds on a few images: checks the script, trains nothing useful"
-    )
-    return parser.parse_args()
-
-
 def main() -> None:
     """Train, measure on the held-out images, export, then measure the file on the test set."""
-    options = arguments()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_settings(parser, HERE / "cifar10.onnx", DEFAULTS)
+    parser.add_argument("--no-test", action="store_true", help="leave the test set alone: for comparing settings")
+    options = parser.parse_args()
+    settings = recipe(parser, options, DEFAULTS)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    console = Console()
-    samples = read("train")
+    console, model, samples = Console(), network(), read("train")
     fitted, held = samples.part(slice(0, -HELD_OUT)), samples.part(slice(len(samples) - HELD_OUT, None))
-    epochs = options.epochs
     if options.quick:
-        fitted, held, epochs = fitted.part(slice(0, 1280)), held.part(slice(0, 100)), 3
-    recipe = Recipe(
-        radius=options.radius / 255,
-        epochs=epochs,
-        warm_up=1,
-        ramp_up=epochs // 3,
-        ratio=options.ratio,
-        group_weight=options.group_weight,
-        group_radius=options.group_radius / 255,
-        batch=128,
-        learning_rate=1e-3,
-        seed=options.seed,
-    )
-    model = network()
-
-    def watch(epoch: int) -> str:
-        if epoch % 10:
-            return ""
-        now = score(model, held.part(slice(0, 200)), LEVELS, SCALING, RADII["2/255"])
-        note = ", ".join(f"{level} {100 * s.natural:.1f}/{100 * s.certified:.1f}" for level, s in now.items())
-        console.log(f"epoch {epoch}, held-out natural/certified: {note}")
-        return note
-
-    train(Task(model, LEVELS["animal or vehicle"], SCALING), fitted, recipe, augment, watch)
+        fitted, held = fitted.part(slice(0, 1280)), held.part(slice(0, 100))
+    watch = watcher(model, held.part(slice(0, 200)), LEVELS, SCALING, settings.radius)
+    train(Task(model, LEVELS["animal or vehicle"], SCALING), fitted, settings, augment, watch)
     scores = {name: score(model, held, LEVELS, SCALING, radius) for name, radius in RADII.items()}
     console.print(table(f"{len(held)} held-out images", scores))
     folded = fold(model, SCALING)

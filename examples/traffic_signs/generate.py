@@ -27,12 +27,9 @@ Pixels = NDArray[np.uint8]
 def background(rng: Generator) -> Image.Image:
     """Draw sky, foliage or wall: a soft random texture around one colour, darker or lighter from top to bottom."""
     base = np.array([(150, 180, 215), (85, 115, 65), (150, 140, 125), (95, 100, 110)])[rng.integers(4)]
-    coarse = (
-        base
-        + rng.normal(0, 22, (6, 6, 1))
-        + rng.normal(0, 8, (6, 6, 3))
-        + np.linspace(*rng.normal(0, 25, 2), 6)[:, None, None]
-    )
+    clouds = rng.normal(0, 22, (6, 6, 1)) + rng.normal(0, 8, (6, 6, 3))
+    top, bottom = rng.normal(0, 25, 2)
+    coarse = base + clouds + np.linspace(top, bottom, 6)[:, None, None]
     texture = Image.fromarray(coarse.clip(0, 255).astype(np.uint8))
     return texture.resize((CANVAS, CANVAS), Image.Resampling.BICUBIC)
 

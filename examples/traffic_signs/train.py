@@ -13,10 +13,23 @@ from torch import Tensor, nn
 
 from pyprover.train.export import runtime_outputs, write_onnx
 from pyprover.train.loop import Recipe, Samples, Scaling, Task, train
-from pyprover.train.measure import Levels, score, table
+from pyprover.train.measure import Levels, score, table, watcher
+from pyprover.train.settings import add_settings, recipe
 
 HERE = Path(__file__).resolve().parent
 PLAIN = Scaling(mean=(0.0,), std=(1.0,))
+DEFAULTS = Recipe(
+    radius=4 / 255,
+    epochs=40,
+    warm_up=1,
+    ramp_up=13,
+    ratio=0.2,
+    group_weight=0.5,
+    group_radius=4 / 255,
+    batch=128,
+    learning_rate=1e-3,
+    seed=0,
+)
 RADII = {"2/255": 2 / 255, "4/255": 4 / 255, "8/255": 8 / 255}
 GROUPS = {
     "speed_limits": (0, 1, 2),
@@ -64,61 +77,23 @@ def unchanged(images: Tensor) -> Tensor:
     return images
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--output", type=Path, default=HERE / "signs.onnx", help="ONNX file to write (default: %(default)s)"
-    )
-    parser.add_argument("--pictures", type=int, default=25500, help="training pictures to draw (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=40, help="default: %(default)s")
-    parser.add_argument("--radius", type=float, default=4.0, help="training radius, in 1/255 (default: %(default)s)")
-    parser.add_argument(
-        "--ratio", type=float, default=0.2, help="radius of SABR's boxes over the radius; 1: IBP (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--group-weight", type=float, default=0.5, help="weight of the group term, 0 to 1 (default: %(default)s)"
-    )
-    parser.add_argument("--group-radius", type=float, default=4.0, help="in 1/255 (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument(
-        "--quick", action="store_true", help="a few seconds on a few pictures: checks the script, trains nothing useful"
-    )
-    return parser.parse_args()
-
-
 def main() -> None:
     """Draw, train, measure on the held-out pictures, export, then measure the file on the test pictures."""
-    options = arguments()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_settings(parser, HERE / "signs.onnx", DEFAULTS)
+    parser.add_argument("--pictures", type=int, default=25500, help="training pictures to draw (default: %(default)s)")
+    options = parser.parse_args()
+    settings = recipe(parser, options, DEFAULTS)
+    if options.pictures < settings.batch:
+        parser.error(f"--pictures must be at least {settings.batch}, one batch")
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    console = Console()
-    count, epochs, held_out = (680, 3, 68) if options.quick else (options.pictures, options.epochs, 850)
+    console, tree, model = Console(), levels(), network()
+    count, held_out = (680, 68) if options.quick else (options.pictures, 850)
     console.print(f"drawing {count + held_out} pictures")
     fitted, held = samples(count, TEST_SEED + 1), samples(held_out, TEST_SEED + 2)
-    recipe = Recipe(
-        radius=options.radius / 255,
-        epochs=epochs,
-        warm_up=1,
-        ramp_up=epochs // 3,
-        ratio=options.ratio,
-        group_weight=options.group_weight,
-        group_radius=options.group_radius / 255,
-        batch=128,
-        learning_rate=1e-3,
-        seed=options.seed,
-    )
-    tree, model = levels(), network()
-
-    def watch(epoch: int) -> str:
-        if epoch % 10:
-            return ""
-        now = score(model, held.part(slice(0, 170)), tree, PLAIN, recipe.radius)
-        note = ", ".join(f"{level} {100 * s.natural:.1f}/{100 * s.certified:.1f}" for level, s in now.items())
-        console.log(f"epoch {epoch}, held-out natural/certified: {note}")
-        return note
-
-    train(Task(model, tree["meaning"], PLAIN), fitted, recipe, unchanged, watch)
+    watch = watcher(model, held.part(slice(0, 170)), tree, PLAIN, settings.radius)
+    train(Task(model, tree["meaning"], PLAIN), fitted, settings, unchanged, watch)
     scores = {name: score(model, held, tree, PLAIN, radius) for name, radius in RADII.items()}
     console.print(table(f"{len(held)} pictures held out", scores))
     difference = write_onnx(model, held.images[:100].float() / 255, options.output)

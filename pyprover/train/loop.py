@@ -14,7 +14,7 @@ from pyprover.train.losses import class_loss, group_loss, small_box
 
 Augment = Callable[[Tensor], Tensor]
 Watch = Callable[[int], str]
-"""Called after each epoch with its number, counted from 1; the string is shown."""
+"""Called after each epoch with its number, counted from 1; a string that is not empty is logged."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +120,8 @@ def train(task: Task, samples: Samples, recipe: Recipe, augment: Augment, watch:
     initialise(network)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     steps = len(samples) // recipe.batch
-    columns = (
-        TextColumn("epoch {task.fields[epoch]:3d}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns) as progress:
-        bar = progress.add_task("", total=recipe.epochs * steps, epoch=1, note="")
+    with Progress(TextColumn("epoch {task.fields[epoch]:3d}"), BarColumn(), TimeRemainingColumn()) as progress:
+        bar = progress.add_task("", total=recipe.epochs * steps, epoch=1)
         for epoch in range(recipe.epochs):
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * _decay(epoch / recipe.epochs)
@@ -138,7 +132,8 @@ def train(task: Task, samples: Samples, recipe: Recipe, augment: Augment, watch:
                 images = augment(batch.images.float() / 255)
                 _descend(network, optimiser, objective(task, (images, batch.labels), recipe, growth))
                 progress.update(bar, advance=1, epoch=epoch + 1)
-            progress.update(bar, note=watch(epoch + 1))
+            if note := watch(epoch + 1):
+                progress.console.log(note)
 
 
 def _decay(done: float) -> float:

@@ -8,7 +8,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from pyprover.train.bounds import Box, interval_margins, linear_margins
-from pyprover.train.loop import Samples, Scaling
+from pyprover.train.loop import Samples, Scaling, Watch
 
 BATCH = 20
 """Samples at once: C * C rows of coefficients each, kept small enough for the processor's caches."""
@@ -94,6 +94,19 @@ def _pairs(labels: Tensor, levels: Levels) -> Tensor:
 def _batches(samples: Samples, size: int) -> Iterator[Samples]:
     for start in range(0, len(samples), size):
         yield samples.part(slice(start, start + size))
+
+
+def watcher(network: nn.Sequential, held: Samples, levels: Levels, scaling: Scaling, radius: float) -> Watch:
+    """Make a watcher that scores the held-out samples after every tenth epoch."""
+
+    def watch(epoch: int) -> str:
+        if epoch % 10:
+            return ""
+        now = score(network, held, levels, scaling, radius)
+        shares = (f"{name} {100 * share.natural:.1f}/{100 * share.certified:.1f}" for name, share in now.items())
+        return f"epoch {epoch}, held out, natural/certified: " + ", ".join(shares)
+
+    return watch
 
 
 def table(title: str, scores: Mapping[str, Mapping[str, Score]]) -> Table:

@@ -1,5 +1,7 @@
 """Certified training: bounds sound on samples, losses as they say, folding and exporting that change nothing."""
 
+from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from pyprover.train.export import fold, runtime_outputs, write_onnx
 from pyprover.train.loop import Recipe, Samples, Scaling, Task, train
 from pyprover.train.losses import class_loss, group_loss, small_box
 from pyprover.train.measure import certified, score
+from pyprover.train.settings import add_settings, recipe
 
 CLASSES = 5
 LEVEL = torch.tensor([0, 0, 1, 1, 1])
@@ -156,6 +159,20 @@ def test_the_exported_file_gives_the_same_outputs(tmp_path: Path) -> None:
     torch.testing.assert_close(torch.from_numpy(runtime_outputs(path, images.numpy(), batch=2)), expected)
 
 
+RECIPE = Recipe(
+    radius=2 / 255,
+    epochs=30,
+    warm_up=2,
+    ramp_up=4,
+    ratio=0.5,
+    group_weight=0.5,
+    group_radius=3 / 255,
+    batch=20,
+    learning_rate=5e-3,
+    seed=1,
+)
+
+
 def separable(count: int) -> Samples:
     """Images whose mean brightness tells the class."""
     labels = torch.arange(count) % CLASSES
@@ -164,28 +181,44 @@ def separable(count: int) -> Samples:
 
 
 def test_training_learns_certifies_and_is_deterministic() -> None:
-    recipe = Recipe(
-        radius=2 / 255,
-        epochs=30,
-        warm_up=2,
-        ramp_up=4,
-        ratio=0.5,
-        group_weight=0.5,
-        group_radius=3 / 255,
-        batch=20,
-        learning_rate=5e-3,
-        seed=1,
-    )
     samples, seen = separable(200), []
     networks = [convolutional(5), convolutional(6)]
     for network in networks:
         task = Task(network, LEVEL, SCALING)
-        train(task, samples, recipe, lambda images: images, lambda epoch: seen.append(epoch) or "")
+        train(task, samples, RECIPE, lambda images: images, lambda epoch: seen.append(epoch) or "")
     assert seen == 2 * list(range(1, 31))
     for one, other in zip(*(network.state_dict().values() for network in networks), strict=True):
         assert torch.equal(one, other)
-    scores = score(networks[0], samples, {"class": torch.arange(CLASSES), "group": LEVEL}, SCALING, recipe.radius)
+    scores = score(networks[0], samples, {"class": torch.arange(CLASSES), "group": LEVEL}, SCALING, RECIPE.radius)
     assert scores["class"].certified > 0.8
     for level in scores.values():
         assert level.interval <= level.certified <= level.attacked <= level.natural
     assert scores["group"].certified >= scores["class"].certified
+
+
+def parse(tmp_path: Path, *arguments: str) -> Recipe:
+    parser = ArgumentParser()
+    add_settings(parser, tmp_path / "net.onnx", RECIPE)
+    return recipe(parser, parser.parse_args(arguments), RECIPE)
+
+
+def test_settings_default_to_the_recipe(tmp_path: Path) -> None:
+    assert parse(tmp_path, "--epochs", "12", "--radius", "2") == replace(RECIPE, epochs=12, ramp_up=4)
+    assert parse(tmp_path, "--ratio", "1", "--seed", "7") == replace(RECIPE, ramp_up=10, ratio=1.0, seed=7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "0"], "--epochs must be at least 1"),
+        (["--radius", "-1"], "must not be negative"),
+        (["--ratio", "0"], "--ratio must be above 0"),
+        (["--group-weight", "1.5"], "--group-weight must be between 0 and 1"),
+        (["--output", "/no/such/folder/net.onnx"], "there is no folder /no/such/folder"),
+        (["--quick"], "--quick needs --output"),
+    ],
+)
+def test_settings_out_of_range_are_one_message(tmp_path: Path, capsys, arguments, message) -> None:
+    with pytest.raises(SystemExit):
+        parse(tmp_path, *arguments)
+    assert message in capsys.readouterr().err.splitlines()[-1]
