@@ -135,6 +135,14 @@ def test_one_step_outside_is_outside(
     assert identity.check(region, prop, corner) == Rejected("outside")
 
 
+@pytest.mark.parametrize("bound", [0.25, 0.75])
+def test_a_strict_bound_itself_is_outside(identity: Replayer, bound: float) -> None:
+    at_bound = point(0.5, 0.5, bound)
+    prop = Within((3,))
+    assert isinstance(identity.check(box(F(1, 4), F(3, 4)), prop, at_bound), Checked)
+    assert identity.check(box(F(1, 4), F(3, 4), strict=True), prop, at_bound) == Rejected("outside")
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite_are_rejected(identity: Replayer, value: float) -> None:
     assert identity.check(UNIT, Within((0,)), point(0.25, value, 0.5)) == Rejected("not finite")
