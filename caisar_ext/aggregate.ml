@@ -20,6 +20,7 @@ type sample = {
   reference : int;
   answer : Protocol.answer;
   levels : (Hierarchy.node * status) list;
+  overlays : (Hierarchy.node * status) list;
   finest_proven : Hierarchy.node option;
   coarsest_refuted : Hierarchy.node option;
 }
@@ -158,8 +159,10 @@ let sample (plan : Plan.t) hierarchy reference subject (answer : Protocol.answer
     (node, status ~excluded ~witnesses ~classes (Classes.diff (Hierarchy.extension hierarchy node) forbidden))
   in
   let levels = List.map level (Hierarchy.ancestors hierarchy reference) in
+  let contains node = Classes.mem reference (Hierarchy.extension hierarchy node) in
+  let overlays = List.map level (List.filter contains (Hierarchy.overlays hierarchy)) in
   let with_status s = List.filter_map (fun (n, s') -> if s = s' then Some n else None) levels in
-  { subject; reference; answer; levels;
+  { subject; reference; answer; levels; overlays;
     finest_proven = List.nth_opt (with_status Proven) 0;
     coarsest_refuted = List.nth_opt (List.rev (with_status Refuted)) 0 }
 
@@ -179,24 +182,30 @@ let groups hierarchy samples =
        | Refuted -> { g with refuted = g.refuted + 1 }
        | Open -> { g with open_ = g.open_ + 1 })
   in
-  List.iter (fun (s : sample) -> List.iter add s.levels) samples;
+  List.iter (fun (s : sample) -> List.iter add (s.levels @ s.overlays)) samples;
   let below_root = List.tl (inner_nodes hierarchy (Hierarchy.root hierarchy)) in
-  List.filter_map (fun node -> Hashtbl.find_opt table (Hierarchy.node_name hierarchy node)) below_root
+  let found node = Hashtbl.find_opt table (Hierarchy.node_name hierarchy node) in
+  List.filter_map found (below_root @ Hierarchy.overlays hierarchy)
 
-let cell (plan : Plan.t) hierarchy samples column =
+(* What a sample tells about answers: classes with a witness, classes without a chance. *)
+type seen = { sample : sample; answered : Classes.t; unable : Classes.t }
+
+let seen (plan : Plan.t) hierarchy (s : sample) =
+  let of_witness (w : Verdict.witness) = Classes.of_list w.classes in
+  { sample = s;
+    answered = List.fold_left Classes.union Classes.empty (List.map of_witness (witnesses s.answer));
+    unable = excluded (Hierarchy.class_count hierarchy) plan.queries.(s.answer.query).query s.answer }
+
+let cell hierarchy row column =
   let extension = Hierarchy.extension hierarchy column in
-  let answered_in (w : Verdict.witness) = List.exists (fun c -> Classes.mem c extension) w.classes in
-  let witnessed = List.filter (fun (s : sample) -> List.exists answered_in (witnesses s.answer)) samples in
-  let unreachable (s : sample) =
-    let excluded = excluded (Hierarchy.class_count hierarchy) plan.queries.(s.answer.query).query s.answer in
-    Classes.subset extension excluded
-  in
-  if samples = [] then No_sample
+  let witnessed = List.filter (fun s -> not (Classes.disjoint s.answered extension)) row in
+  if row = [] then No_sample
   else if witnessed <> [] then Witnessed (List.length witnessed)
-  else if List.for_all unreachable samples then Impossible
+  else if List.for_all (fun s -> Classes.subset extension s.unable) row then Impossible
   else Undecided
 
 let matrices plan hierarchy samples =
+  let all = List.map (seen plan hierarchy) samples in
   let cuts =
     match Hierarchy.cuts hierarchy with
     | [] -> [ ("top", Hierarchy.children hierarchy (Hierarchy.root hierarchy)) ]
@@ -205,8 +214,8 @@ let matrices plan hierarchy samples =
   let matrix (cut, blocks) =
     let row block =
       let extension = Hierarchy.extension hierarchy block in
-      let samples = List.filter (fun (s : sample) -> Classes.mem s.reference extension) samples in
-      List.map (cell plan hierarchy samples) blocks
+      let row = List.filter (fun s -> Classes.mem s.sample.reference extension) all in
+      List.map (cell hierarchy row) blocks
     in
     { cut; blocks; rows = List.map row blocks }
   in

@@ -40,6 +40,7 @@ type sample = {
   reference : int;
   answer : Protocol.answer;
   levels : (Hierarchy.node * status) list;  (** from the class to the root *)
+  overlays : (Hierarchy.node * status) list;  (** those that contain the class *)
   finest_proven : Hierarchy.node option;
   coarsest_refuted : Hierarchy.node option;
 }
@@ -62,7 +63,8 @@ type setting = {
   domain : string option;
   samples : sample list;
   groups : group list;
-  (** inner nodes except the root, with at least one sample, in the order of the tree: do all answers stay inside? *)
+  (** inner nodes except the root, in the order of the tree, then overlays; those with a sample: do all answers stay
+      inside? *)
   matrices : matrix list;  (** one a cut; the children of the root when there is no cut *)
 }
 

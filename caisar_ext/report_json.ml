@@ -100,6 +100,7 @@ let sample context hierarchy (s : Aggregate.sample) : json =
   `Assoc
     (subject context s.subject
      @ [ ("reference", int s.reference); ("query", int a.query); ("levels", list level s.levels);
+         ("overlays", list level s.overlays);
          ("finest_proven", option node s.finest_proven); ("coarsest_refuted", option node s.coarsest_refuted);
          ("outcomes", list (outcome context.files) a.outcomes); ("centre", list int a.centre);
          ("impossible", list int a.impossible); ("reached", list reached a.reached); ("seconds", float a.seconds);

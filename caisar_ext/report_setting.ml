@@ -49,24 +49,35 @@ let each_sample (context : context) (setting : Aggregate.setting) ppf () =
 
 (* {1 Groups} *)
 
-(* Steps from the root. *)
-let depth hierarchy (g : Aggregate.group) =
-  let least = Hierarchy.(Classes.min_elt (extension hierarchy g.node)) in
-  let ancestors = Hierarchy.ancestors hierarchy least in
-  let rec above = function [] -> 0 | n :: rest -> if Hierarchy.equal n g.node then List.length rest else above rest in
-  above ancestors
+(* Indented by its depth in the tree. *)
+let group_name hierarchy node =
+  let name = Hierarchy.node_name hierarchy node in
+  let rec depth = function [] -> 0 | n :: above -> if Hierarchy.equal n node then List.length above else depth above in
+  match Hierarchy.kind hierarchy node with
+  | Overlay -> name ^ " (overlay)"
+  | Class _ | Group ->
+    let least = Hierarchy.(Classes.min_elt (extension hierarchy node)) in
+    String.make (2 * (depth (Hierarchy.ancestors hierarchy least) - 1)) ' ' ^ name
+
+(* Names of the groups that some goal asks about, for some sample. *)
+let asked_groups (plan : Plan.t) (setting : Aggregate.setting) =
+  let asked = Hashtbl.create 16 in
+  let add s (node, _) =
+    let name = Hierarchy.node_name setting.hierarchy node in
+    if (not (Hashtbl.mem asked name)) && Aggregate_levels.is_asked plan setting.hierarchy s node then
+      Hashtbl.add asked name ()
+  in
+  List.iter (fun (s : Aggregate.sample) -> List.iter (add s) (s.levels @ s.overlays)) setting.samples;
+  asked
 
 let groups (context : context) (setting : Aggregate.setting) ppf () =
   let columns = [ name "group"; right "samples"; right "proven"; right "refuted"; right "open"; left "" ] in
-  let is_asked node (s : Aggregate.sample) =
-    List.exists (fun (n, _) -> Hierarchy.equal n node) s.levels
-    && Aggregate_levels.is_asked context.result.plan setting.hierarchy s node
-  in
+  let asked = asked_groups context.result.plan setting in
   let row (g : Aggregate.group) =
-    let indent = String.make (2 * (depth setting.hierarchy g - 1)) ' ' in
-    [ cell (indent ^ Hierarchy.node_name setting.hierarchy g.node);
+    let asked = Hashtbl.mem asked (Hierarchy.node_name setting.hierarchy g.node) in
+    [ cell (group_name setting.hierarchy g.node);
       cell (string_of_int (g.proven + g.refuted + g.open_)); count ~style:`Green g.proven; count ~style:`Red g.refuted;
-      count ~style:`Yellow g.open_; note ~asked:(List.exists (is_asked g.node) setting.samples) ~open_:g.open_ ]
+      count ~style:`Yellow g.open_; note ~asked ~open_:g.open_ ]
   in
   subheading "Groups: do answers stay inside?" ppf ();
   pp ~width:context.width ~indent:4 columns (List.map row setting.groups) ppf ()

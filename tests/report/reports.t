@@ -44,10 +44,11 @@ All kinds of verdicts; the worst mistakes first:
       none                 up 2                          1
   
     Groups: do answers stay inside?
-      group    samples  proven  refuted  open
-      animal         5       4        1     0
-        pet          4       1        1     2  not asked
-      vehicle        3       1        1     1
+      group            samples  proven  refuted  open
+      animal                 5       4        1     0
+        pet                  4       1        1     2  not asked
+      vehicle                3       1        1     1
+      wings (overlay)        3       0        2     1  not asked
   
     Answers by group: cut "coarse"
                animal  vehicle
@@ -119,10 +120,11 @@ Every sample, and witnesses that are kept:
           #7  cat    animal         -                  0.50
   
     Groups: do answers stay inside?
-      group    samples  proven  refuted  open
-      animal         5       4        1     0
-        pet          4       1        1     2  not asked
-      vehicle        3       1        1     1
+      group            samples  proven  refuted  open
+      animal                 5       4        1     0
+        pet                  4       1        1     2  not asked
+      vehicle                3       1        1     1
+      wings (overlay)        3       0        2     1  not asked
   
     Answers by group: cut "coarse"
                animal  vehicle
@@ -172,9 +174,10 @@ Undecided: the nearest to a proof first.
       up 3                 none                          9
   
     Groups: do answers stay inside?
-      group   samples  proven  refuted  open
-      animal        9       0        0     9
-        pet         9       0        0     9  not asked
+      group            samples  proven  refuted  open
+      animal                 9       0        0     9
+        pet                  9       0        0     9  not asked
+      wings (overlay)        9       0        0     9  not asked
   
     Answers by group: cut "coarse"
                animal  vehicle
@@ -228,10 +231,11 @@ After Ctrl-C:
       none                 none                          1
   
     Groups: do answers stay inside?
-      group    samples  proven  refuted  open
-      animal         2       2        0     0
-        pet          2       1        0     1  not asked
-      vehicle        2       0        0     2
+      group            samples  proven  refuted  open
+      animal                 2       2        0     0
+        pet                  2       1        0     1  not asked
+      vehicle                2       0        0     2
+      wings (overlay)        1       0        1     0
   
     Answers by group: cut "coarse"
                animal  vehicle
@@ -277,10 +281,11 @@ Provers that die:
       up 3                 none                          1
   
     Groups: do answers stay inside?
-      group    samples  proven  refuted  open
-      animal         2       1        0     1  not asked
-        pet          2       1        0     1  not asked
-      vehicle        1       0        0     1  not asked
+      group            samples  proven  refuted  open
+      animal                 2       1        0     1  not asked
+        pet                  2       1        0     1  not asked
+      vehicle                1       0        0     1  not asked
+      wings (overlay)        1       0        0     1  not asked
   
     Answers by group: cut "coarse"
                animal  vehicle
@@ -331,10 +336,11 @@ A witness with two answers, and regions that touch a tie:
       up 3                 up 0                          1
   
     Groups: do answers stay inside?
-      group    samples  proven  refuted  open
-      animal         1       0        0     1
-        pet          1       0        0     1  not asked
-      vehicle        1       0        0     1
+      group            samples  proven  refuted  open
+      animal                 1       0        0     1
+        pet                  1       0        0     1  not asked
+      vehicle                1       0        0     1
+      wings (overlay)        1       0        0     1  not asked
   
     Answers by group: cut "coarse"
                animal  vehicle
@@ -382,9 +388,10 @@ A sample without any safe level:
       none                 up 2                          1
   
     Groups: do answers stay inside?
-      group    samples  proven  refuted  open
-      animal         1       1        0     0
-      vehicle        1       0        1     0
+      group            samples  proven  refuted  open
+      animal                 1       1        0     0
+      vehicle                1       0        1     0
+      wings (overlay)        1       1        0     0
   
     Answers by group: cut "coarse"
                animal  vehicle

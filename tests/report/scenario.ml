@@ -8,6 +8,7 @@ let animals =
     {|hierarchy animals {
         group animal { group pet { class cat = 0  class dog = 1 }  class bird = 2 }
         group vehicle { class car = 3  class truck = 4 }
+        overlay wings = { bird, dog }
         cut coarse = { animal, vehicle }
         never truck -> bird
       }|}

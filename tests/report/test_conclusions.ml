@@ -103,7 +103,8 @@ let levels_are_true case =
     | Refuted -> not (allowed_truth case s node)
     | Open -> true
   in
-  List.for_all (fun (s : Aggregate.sample) -> List.for_all (right s) s.levels) (samples (snd (conclude case)))
+  let all_right (s : Aggregate.sample) = List.for_all (right s) (s.levels @ s.overlays) in
+  List.for_all all_right (samples (snd (conclude case)))
 
 (* From the class upwards: refuted, then open, then proven. *)
 let levels_are_monotone case =
