@@ -67,6 +67,8 @@ let test_samples () =
   let g = "goal g : forall i: int. 0 <= i < length (first 2 test) -> " ^ around "i" in
   Alcotest.(check (list int)) "first" [ 0; 1 ] (samples (plan g));
   Alcotest.(check (list int)) "samples 1:3, in the file's numbering" [ 1; 2 ] (samples (plan ~samples:(1, 3) g));
+  let own = "goal g : abstract_stable net tree (up 0) test 0.5" in
+  Alcotest.(check (list int)) "answers at those samples" [ 1; 2 ] (samples (plan ~samples:(1, 3) own));
   Alcotest.(check (list int)) "samples beyond the end" [] (samples (plan ~samples:(7, 9) g));
   refused ("goal g : " ^ around "3") "index 3 is out of range 0..2"
 
