@@ -33,8 +33,8 @@ type goal = {
 (** Undecided where neither a proof nor a replayed witness is known. *)
 type status = Proven | Refuted | Open
 
-(** Where one sample stands. Levels count ancestors from the reference class (0) to the root. Between [finest_proven] and
-    [coarsest_refuted] the status is open: never a single level while something between is open. *)
+(** Where one sample stands. Levels count ancestors from the reference class (0) to the root. Between [finest_proven]
+    and [coarsest_refuted] the status is open: never a single level while something between is open. *)
 type sample = {
   subject : Plan.subject;
   reference : int;
