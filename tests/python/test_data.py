@@ -217,6 +217,7 @@ def test_idx(tmp_path: Path, suffix: str) -> None:
         (b"\0\0\x0d\x01\0\0\0\0", "not an IDX file"),
         (b"\0\0\x08\x03\0\0", "middle of its header"),
         (idx(images(3, 4, 5))[:-1], "holds 59 bytes, but its header announces the shape"),
+        (idx(images(3, 4, 5)) + b"\0", "holds 61 bytes, but its header announces the shape"),
     ],
 )
 def test_idx_files_that_are_not_well_formed(tmp_path: Path, content: bytes, words: str) -> None:

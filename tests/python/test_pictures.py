@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,18 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from pyprover.data import Dataset
+from pyprover.engine import Problem
+from pyprover.errors import UserError
+from pyprover.protocol.witnesses import Sample, WitnessStore
+from pyprover.query import Ball, DatasetRef, Normalization, Range
+from pyprover.region import resolve
 from pyprover.report.pictures import Captions, draw, is_image
+from pyprover.witness import Checked
 
 CAPTIONS = Captions("sample 0, true: cat", "answer: dog")
 TOP, MARGIN, GREY = 24, 8, 128
+F = Fraction
 
 
 def panels(picture: Image.Image) -> tuple[NDArray[np.uint8], ...]:
@@ -77,6 +86,40 @@ def test_a_picture_takes_little_time(tmp_path: Path) -> None:
     for _ in range(5):
         draw(image, image * 0.99, CAPTIONS).save(tmp_path / "p.png", compress_level=1)
     assert (time.process_time() - start) / 5 < 0.05
+
+
+def test_stored_witnesses_are_drawn_in_data_units(tmp_path: Path) -> None:
+    """The network works on normalised inputs; the picture shows the pixels."""
+    levels = np.random.default_rng(0).integers(10, 240, (3, 8, 8)).astype(np.uint8)
+    dataset = Dataset(levels[None], np.array([1]), ("cat", "dog"), "", "here")
+    normalization = Normalization((F(1, 2), F(1, 4), F(1, 3)), (F(1, 4), F(1, 5), F(1, 2)))
+    ball = Ball(DatasetRef("here", "/"), 0, F(2, 255))
+    problem = Problem(7, resolve([ball], normalization, (3, 8, 8), lambda _: dataset), ())
+    inner = problem.region.inward()
+    assert inner is not None
+    point = inner[1].reshape(3, 8, 8)
+    store = WitnessStore(tmp_path, True, normalization, {7: Sample(dataset, 0)})
+    witness = store.save(problem, point, Checked((0,), 0.5, 2 / 255, centre=False))
+    assert np.array_equal(np.load(witness.file), point)
+    assert witness.picture is not None
+    with Image.open(witness.picture) as picture:
+        original, moved, _ = panels(picture)
+    assert np.array_equal(shrink(original, 8), levels.transpose(1, 2, 0))
+    assert np.array_equal(shrink(moved, 8), levels.transpose(1, 2, 0) + 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        Path(name).name for name in (witness.file, witness.picture)
+    )
+
+
+def test_witnesses_that_cannot_be_written_are_the_users_matter(tmp_path: Path) -> None:
+    region = resolve([Range(F(0), F(1))], None, (2,), no_dataset)
+    store = WitnessStore(tmp_path / "nowhere", False, None, {})
+    with pytest.raises(UserError, match="cannot be written"):
+        store.save(Problem(0, region, ()), np.zeros(2, np.float32), Checked((0,), 0.5, 0.1, centre=False))
+
+
+def no_dataset(ref: DatasetRef) -> Dataset:
+    raise AssertionError(ref)
 
 
 @pytest.mark.parametrize(
