@@ -85,3 +85,18 @@ def test_the_schema_refuses(path: tuple[str | int, ...], value: object) -> None:
         place = place[step]
     place[last] = value
     assert complaints(document) != []
+
+
+@pytest.mark.slow
+def test_a_real_run_follows_the_schema(tmp_path: Path) -> None:
+    specification = ROOT / "examples" / "traffic_signs" / "signs.mlw"
+    command = [BUILD / "caisar_ext/bin/main.exe", "verify", specification, "--samples", "0:8", "--json", "-w", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    document = json.loads(done.stdout, parse_constant=refuse_constant)
+    assert complaints(document) == []
+    assert document["exit_code"] == done.returncode
+    assert document["answered"] == document["asked"] == len(document["queries"]) > 0
+    witnesses = [
+        s["conclusion"]["witness"] for g in document["goals"] for s in g["samples"] if "witness" in s["conclusion"]
+    ]
+    assert all(Path(witness["file"]).is_file() for witness in witnesses)
