@@ -128,6 +128,22 @@ let witnesses (answer : Protocol.answer) =
   let of_outcome (o : Protocol.outcome) = match o.verdict with Invalid w -> Some w | _ -> None in
   List.filter_map of_outcome answer.outcomes @ List.map (fun (r : Protocol.reached) -> r.witness) answer.reached
 
+let consistent (query : Query.t) (answer : Protocol.answer) =
+  let contradicts (w : Verdict.witness) =
+    let all_outside classes = w.classes <> [] && not (List.exists (fun c -> List.mem c classes) w.classes) in
+    let against (p : Query.property) (o : Protocol.outcome) =
+      match (p, o.verdict) with Within { classes }, Valid -> all_outside classes | _ -> false
+    in
+    List.exists2 against query.properties answer.outcomes
+    || (w.classes <> [] && List.for_all (fun c -> List.mem c answer.impossible) w.classes)
+  in
+  match List.find_opt contradicts (witnesses answer) with
+  | None -> answer
+  | Some w ->
+    let message = Printf.sprintf "the prover contradicts itself: its witness %s refutes its own proof" w.file in
+    let failed (o : Protocol.outcome) = { o with verdict = Verdict.Failure message } in
+    { answer with outcomes = List.map failed answer.outcomes; impossible = []; reached = [] }
+
 (* Classes that no point of the region is answered with: those excluded one by one, and all outside of a proven set. *)
 let excluded classes (query : Query.t) (answer : Protocol.answer) =
   let all = Classes.of_list (List.init classes Fun.id) in

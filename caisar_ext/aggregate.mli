@@ -4,6 +4,10 @@
 (** Answers by query number; queries without an answer (interrupted) are missing. *)
 type answers = Protocol.answer option array
 
+(** [consistent query answer] is [answer], or the same with every outcome a [Failure] when a replayed witness contradicts a
+    proof in it: that is a mistake of the prover's, and none of the answer can be trusted. *)
+val consistent : Query.t -> Protocol.answer -> Protocol.answer
+
 (** {1 Goals} *)
 
 (** One sample's part in a goal. [outcome] is that of its deciding property, when it is a single one. *)

@@ -86,6 +86,7 @@ let run options ~on_event =
   on_event (Planned plan);
   let answers = Array.make (Array.length plan.queries) None in
   let on_answer (a : Protocol.answer) =
+    let a = Aggregate.consistent plan.queries.(a.query).query a in
     answers.(a.query) <- Some a;
     on_event (Answered a)
   in

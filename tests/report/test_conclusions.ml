@@ -189,7 +189,28 @@ let sums_agree case =
   in
   List.for_all of_setting conclusions.settings
 
+let truth_is_consistent case =
+  let plan, _ = conclude case in
+  let kept (query : Plan.query) asked =
+    match asked.answer with
+    | Some a when List.length a.outcomes = List.length query.query.properties -> Aggregate.consistent query.query a = a
+    | _ -> true
+  in
+  List.for_all2 kept (Array.to_list plan.queries) case.asked
+
 (* {1 Without chance} *)
+
+(* A proof that class 0 alone is answered, beside a replayed witness of class 1; and a witness of an impossible class. *)
+let lies_are_failures () =
+  let query : Query.t = { query = 0; region = []; properties = [ Within { classes = [ 0 ] }; Within { classes = [ 0; 1; 2 ] } ] } in
+  let fails name answer =
+    let failure (o : Protocol.outcome) = match o.verdict with Failure _ -> true | _ -> false in
+    let consistent = Aggregate.consistent query answer in
+    Alcotest.(check bool) name true (List.for_all failure consistent.outcomes && consistent.reached = [])
+  in
+  fails "reached" (Scenario.answer ~impossible:[] ~reached:[ 1 ] 0 [ Scenario.proven; Scenario.proven ]);
+  fails "refuted" (Scenario.answer ~impossible:[] ~reached:[] 0 [ Scenario.proven; Scenario.refuted [ 3 ] 0 ]);
+  fails "impossible" (Scenario.answer ~impossible:[ 3 ] ~reached:[] 0 [ Scenario.refuted [ 3 ] 0; Scenario.refuted [ 3 ] 0 ])
 
 let exit_codes () =
   let code name = Verification.exit_code (List.assoc name Cases.all).result in
@@ -224,5 +245,5 @@ let () =
           law "ends of intervals are levels" ends_are_levels; law "goals are true" goals_are_true;
           law "cells are true" cells_are_true; law "sums agree" sums_agree;
           law_with "the order of samples does not matter" order_does_not_matter;
-          law_with "answers only add" answers_only_add ] );
-      ("examples", [ test "exit codes" exit_codes; test "levels that are asked" asked_levels ]) ]
+          law_with "answers only add" answers_only_add; law "the truth is consistent" truth_is_consistent ] );
+      ("examples", [ test "lies are failures" lies_are_failures; test "exit codes" exit_codes; test "levels that are asked" asked_levels ]) ]
