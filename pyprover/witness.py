@@ -50,7 +50,8 @@ class Replayer:
         try:
             self._session = onnxruntime.InferenceSession(onnx_path, options, ["CPUExecutionProvider"])
         except Exception as error:  # the runtime's exceptions have no common base of their own
-            raise UserError(f"ONNX Runtime cannot load {onnx_path}: {error}") from error
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"ONNX Runtime cannot load {onnx_path}: {reason}") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise UserError(f"{onnx_path} has {len(inputs)} inputs and {len(outputs)} outputs, not one of each")
