@@ -74,7 +74,7 @@ def _serve(_: argparse.Namespace) -> None:
 def _describe(options: argparse.Namespace) -> None:
     from pyprover.card import normalization_of
     from pyprover.engine import Network
-    from pyprover.protocol.session import describe
+    from pyprover.protocol.service import describe
     from pyprover.query import NetworkRef
 
     path = str(Path(options.network).absolute())

@@ -48,11 +48,11 @@ class Replayer:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(onnx_path, options, ["CPUExecutionProvider"])
+            self._runtime = onnxruntime.InferenceSession(onnx_path, options, ["CPUExecutionProvider"])
         except Exception as error:  # the runtime's exceptions have no common base of their own
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"ONNX Runtime cannot load {onnx_path}: {reason}") from error
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        inputs, outputs = self._runtime.get_inputs(), self._runtime.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise UserError(f"{onnx_path} has {len(inputs)} inputs and {len(outputs)} outputs, not one of each")
         if inputs[0].type != "tensor(float)":
@@ -75,7 +75,7 @@ class Replayer:
         """One run; a piece shorter than the network's fixed batch is filled up with zeros."""
         missing = (self._batch or len(batch)) - len(batch)
         filled = np.concatenate([batch, np.zeros((missing, *self.input_shape), np.float32)]) if missing else batch
-        outputs = np.asarray(self._session.run(None, {self._input: filled})[0], np.float32)
+        outputs = np.asarray(self._runtime.run(None, {self._input: filled})[0], np.float32)
         return outputs.reshape(len(filled), -1)[: len(batch)]
 
     def check(self, region: Region, prop: Property, point: NDArray[np.float32]) -> Checked | Rejected:

@@ -1,5 +1,5 @@
 """The prover's side of the protocol of ``grammar/protocol.md``.
 
 ``sexp`` is the lexical level, ``codec`` the typed one, ``frames`` the transport, ``messages`` the messages,
-``server`` what is done about them.
+``server`` the loop, and ``service`` what is done about each message.
 """

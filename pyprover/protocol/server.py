@@ -12,26 +12,26 @@ from pyprover.protocol import messages
 from pyprover.protocol.errors import ProtocolError
 from pyprover.protocol.frames import read_frame, write_frame
 from pyprover.protocol.memory import is_out_of_memory
-from pyprover.protocol.session import Session
+from pyprover.protocol.service import Service
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer requests until they end; ``ProtocolError`` when one is not of the protocol."""
-    session: Session | None = None
+    service: Service | None = None
     while (payload := read_frame(requests)) is not None:
         request = messages.read_request(payload)
 
         def reply(body: messages.ReplyBody, id_: int = request.id) -> None:
             write_frame(replies, messages.write_reply(messages.Reply(id_, body)))
 
-        if session is None and not isinstance(request.body, messages.Hello):
+        if service is None and not isinstance(request.body, messages.Hello):
             raise ProtocolError("the first message is not Hello")
         try:
             if isinstance(request.body, messages.Hello):
-                session = Session(request.body)
-                reply(session.welcome())
-            elif session is not None:
-                session.answer(request.body, reply)
+                service = Service(request.body)
+                reply(service.welcome())
+            elif service is not None:
+                service.answer(request.body, reply)
         except (ProtocolError, BrokenPipeError):
             raise
         except Exception as error:

@@ -1,4 +1,4 @@
-"""A session without a process: what is refused how, and batches that do not fit into memory."""
+"""The service without a process: what is refused how, and batches that do not fit into memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyprover.engine import Problem
 from pyprover.errors import MemoryLimitError, UserError
 from pyprover.protocol.errors import ProtocolError
 from pyprover.protocol.server import refusal, serve
-from pyprover.protocol.session import in_smaller_batches
+from pyprover.protocol.service import in_smaller_batches
 from pyprover.region import Region
 
 F = Fraction
@@ -23,7 +23,7 @@ def test_bugs_are_refused_with_their_traceback() -> None:
     except KeyError as error:
         reply = refusal(error)
     assert reply.kind == "internal"
-    assert "test_session.py" in reply.message
+    assert "test_service.py" in reply.message
     assert "KeyError: 'ours'" in reply.message
 
 

@@ -1,4 +1,4 @@
-"""A session: the settings of ``Hello``, what has been read so far, and what each request asks for."""
+"""What a client is served: the settings of its ``Hello``, what has been read so far, and each kind of request."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _CHUNK = 256  # samples predicted at a time
 Reply = Callable[[messages.ReplyBody], None]
 
 
-class Session:
-    """One client's requests after its ``Hello``; the settings hold for the whole process."""
+class Service:
+    """Serves the requests of one client after its ``Hello``; the settings hold for the whole process."""
 
     def __init__(self, hello: messages.Hello) -> None:
         if hello.version != messages.VERSION:
