@@ -93,7 +93,19 @@ let stranger (d : Ptree.decl) =
   | Dimport (Qident name | Qdot (_, name)) -> Some (name.id_loc, "import")
   | Dind (_, []) | Drec [] -> None
 
-let check_profile ~defines file =
+let position_of : Ptree.decl -> Loc.position option = function
+  | Dlogic ({ ld_loc; _ } :: _) -> Some ld_loc
+  | Dtype ({ td_loc; _ } :: _) -> Some td_loc
+  | Dprop (_, { id_loc; _ }, _) -> Some id_loc
+  | Duseimport (position, _, _) -> Some position
+  | _ -> None
+
+let check_profile ~defines (file : Ptree.mlw_file) =
+  (match file with
+   | Modules _ | Decls [] -> ()
+   | Decls (first :: _) ->
+     Diag.error ?loc:(Option.map (location ~defines) (position_of first)) ~hint:"write: theory NAME ... end"
+       "declarations stand in a theory");
   let refused (position, what) =
     Diag.make ~loc:(location ~defines position) ~hint:hint_profile (what ^ " is outside the profile")
   in

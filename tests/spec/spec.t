@@ -107,6 +107,34 @@ Specifications that are right:
     0.0 within {1 2}
     0.1 within {0 2}
 
+The examples of the page of the language:
+
+  $ awk '/^```whyml/ { n++ } /^theory/ { inside = 1 } inside { print > ("page" n ".mlw") } /^end/ { inside = 0 }' ../../grammar/whyml.md
+  $ for file in page*.mlw; do ./plan.exe $file; done
+  Pets.robust = (and 0.0 1.0 2.0 3.0)
+  Pets.at_home = (and 0.1 1.1 2.0 3.1)
+  Pets.dogs = (and 1.0 3.0)
+  0: net.onnx on ball test.csv:0 2/255, range 0..1
+    0.0 within {0}
+    0.1 within {0 1}
+  1: net.onnx on ball test.csv:1 2/255, range 0..1
+    1.0 within {1}
+    1.1 within {0 1}
+  2: net.onnx on ball test.csv:2 2/255, range 0..1
+    2.0 within {2}
+  3: net.onnx on ball test.csv:3 2/255, range 0..1
+    3.0 within {1}
+    3.1 within {0 1}
+  Radius.bright = 0.0
+  0: net.onnx on x0 <= 1, x0 >= 253/255, x1 <= 1, x1 >= 0, x2 <= 1, x2 >= 0, x3 <= 1, x3 >= 0
+    0.0 avoid [1*y0 + -3/2 > 0, -2*y1 + 1*y2 + 0 >= 0]
+  Compare.cascade = 0.0
+  Compare.intervals = 1.0
+  0: net.onnx on range 0..1
+    0.0 within {0 1}
+  1: net.onnx, domain interval on range 0..1
+    1.0 within {0 1}
+
 Warnings:
 
   $ ./plan.exe good/warnings.mlw
@@ -294,10 +322,6 @@ Mistakes that no prover is needed to find:
       3 |   goal g : (fun i -> i + 1) 2 = 3
         |            ^^^^^^^^^^^^^^^^
         = only first-order terms: no match, no function literal
-  == latin1
-  bad/reading/latin1.mlw:2:12: error: illegal character ÿ
-      2 |   goal g : �
-        |            ^
   == match
   bad/reading/match.mlw:3:12-38: error: this term is outside the profile
       3 |   goal g : match 1 with i -> i = 1 end
@@ -315,6 +339,11 @@ Mistakes that no prover is needed to find:
   == no_goal
   error: bad/reading/no_goal.mlw has no goal
         = add: goal NAME: FORMULA
+  == no_theory
+  bad/reading/no_theory.mlw:1:1-18: error: declarations stand in a theory
+      1 | use real.RealInfix
+        | ^^^^^^^^^^^^^^^^^^
+        = write: theory NAME ... end
   == outside
   bad/reading/outside.mlw:4:8-27: error: a type other than an abstract one or an alias is outside the profile
       4 |   type colour = Red | Green
@@ -445,6 +474,11 @@ Mistakes that no prover is needed to find:
       3 |   use list.List
         |       ^^^^^^^^^
         = known here: int.Int, real.Real, real.RealInfix, caisar_ext.types.Vector, caisar_ext.model.Model, caisar_ext.dataset.Dataset, caisar_ext.hierarchy.Hierarchy, caisar_ext.safety.AbstractSafety
+
+Text that is not UTF-8:
+
+  $ caisar-ext verify bad/latin1.mlw 2>&1 | head -n 1
+  bad/latin1.mlw:2:12: error: illegal character ÿ
 
 Mistakes about networks, datasets and hierarchies:
 
