@@ -1,20 +1,18 @@
 open Spec
 module Env = Map.Make (Int)
 
-type met = { mutable hierarchies : Hierarchy.t list; mutable datasets : Query.dataset list }
-
-type memory = (int, Value.t * met) Hashtbl.t
+type memory = (int, Value.t * Agreement.t) Hashtbl.t
 
 type context = {
   world : World.t;
   memory : memory;
-  met : met;
+  met : Agreement.t;
   scope : Literal.scope option;
   site : Diag.location option Lazy.t option;
 }
 
-let nothing_met () = { hierarchies = []; datasets = [] }
-let context world = { world; memory = Hashtbl.create 16; met = nothing_met (); scope = None; site = None }
+let memory () = Hashtbl.create 16
+let context (world : World.t) memory = { world; memory; met = Agreement.create world.oracle; scope = None; site = None }
 
 type 'leaf leaves = {
   atom : context -> Spec.term -> Spec.builtin -> Value.t list -> 'leaf Formula.t;
@@ -23,7 +21,8 @@ type 'leaf leaves = {
 
 let error (term : term) ?hint fmt = Diag.error ?loc:(Lazy.force term.loc) ?hint fmt
 
-let outputs context (term : term) network = (context.world.World.oracle.network ~loc:(Lazy.force term.loc) network).outputs
+let outputs context (term : term) network =
+  (context.world.World.oracle.network ~loc:(Lazy.force term.loc) network).outputs
 
 (* Terms of our theories have no location of their own: theirs is where the specification uses them. *)
 let located context (term : term) = match context.site with Some loc -> { term with loc } | None -> term
@@ -31,14 +30,10 @@ let located context (term : term) = match context.site with Some loc -> { term w
 let inside context (term : term) d =
   if d.shipped && Option.is_none context.site then { context with site = Some term.loc } else context
 
-let meet context (args : Value.t list) =
-  let met = context.met in
-  let one : Value.t -> unit = function
-    | (Hierarchy t | Group (t, _)) when not (List.memq t met.hierarchies) -> met.hierarchies <- t :: met.hierarchies
-    | Sample { view; _ } when not (List.memq view.dataset met.datasets) -> met.datasets <- view.dataset :: met.datasets
-    | _ -> ()
-  in
-  List.iter one args
+let meet context : Value.t -> unit = function
+  | Hierarchy t | Group (t, _) -> Agreement.hierarchy context.met t
+  | Sample { view; _ } -> Agreement.dataset context.met view.dataset
+  | _ -> ()
 
 (* {1 Pieces of values} *)
 
@@ -57,8 +52,7 @@ let network term path (v : Value.vector) : Query.network =
   | Constants _ | Outputs _ -> error term "a network applies to an input, not to other vectors"
 
 (* One network under one [forall x]. *)
-let at_input context term path v =
-  let network = network term path v in
+let at_input context term network =
   (match context.scope with
    | Some { network = Some other; _ } when other <> network ->
      error term ~hint:"write one goal for each" "a second network (or normalisation) under the same input"
@@ -67,15 +61,19 @@ let at_input context term path v =
   network
 
 let predict context (term : term) path (v : Value.vector) : Value.t =
+  let network = network term path v in
+  if outputs context term network < 2 then
+    error term ~hint:"compare its output: (net @@ x)[0]" "predict: the network has a single output";
+  Agreement.network context.met network;
   match v with
-  | Image s | Normalized (Image s, _) -> World.answer context.world ~loc:(Lazy.force term.loc) (network term path v) s
-  | _ -> Answer (at_input context term path v)
+  | Image s | Normalized (Image s, _) -> World.answer context.world ~loc:(Lazy.force term.loc) network s
+  | _ -> Answer (at_input context term network)
 
 let apply context term path (v : Value.vector) : Value.t =
   match v with
   | Image _ | Normalized (Image _, _) ->
     error term "outputs at a sample are not in the language; its answer is: predict net (image d[i])"
-  | _ -> Vector (Outputs (at_input context term path v))
+  | _ -> Vector (Outputs (at_input context term (network term path v)))
 
 let normalize term (v : Value.vector) mean std : Value.t =
   if List.exists (fun s -> Q.sign s <= 0) std then error term "normalize: standard deviations must be positive";
@@ -120,7 +118,8 @@ let builtin context (term : term) b (args : Value.t list) : Value.t =
   | Get, [ v; Int i ] -> get context term v i
   | Length, [ Dataset v ] -> Int (Z.of_int v.length)
   | Length, [ Vector (Constants qs) ] -> Int (Z.of_int (List.length qs))
-  | Length, [ Vector _ ] -> error term ~hint:"the network fixes it: leave this out" "the length of an input"
+  | Length, [ Vector _ ] ->
+    error term ~hint:"the network fixes it: leave this out" "the length of an input is not in the language"
   | Gray, [ v ] -> Vector (Constants [ constant term v ])
   | Rgb, [ _; _; _ ] -> Vector (Constants (List.map (constant term) args))
   | Normalize, [ Vector v; Vector (Constants mean); Vector (Constants std) ] -> normalize term v mean std
@@ -157,7 +156,8 @@ let ground =
          match Literal.of_builtin ~outputs:(outputs context term) None term b args with
          | True -> Formula.True
          | False -> False
-         | Leaf { literal = Undecided tie; _ } -> error term "this condition cannot be told: %s" (Value.describe_tie tie)
+         | Leaf { literal = Undecided tie; _ } ->
+           error term "this condition cannot be told: %s" (Value.describe_tie tie)
          | _ -> error term "this condition depends on the input");
     input = (fun _ _ term _ _ -> error term "a quantifier in the condition of a value") }
 
@@ -177,7 +177,7 @@ let rec value context env (term : term) : Value.t =
   | Call (d, args) -> value (inside context term d) (parameters context env d args) (Lazy.force d.body)
   | Builtin (b, args) ->
     let args = List.map (value context env) args in
-    meet context args;
+    List.iter (meet context) args;
     builtin context term b args
   | Bool _ | Not _ | Binary _ | Forall _ | Exists _ -> error term "a formula where a value is expected"
 
@@ -185,12 +185,10 @@ let rec value context env (term : term) : Value.t =
 and remembered context d =
   let found, met =
     World.memo context.memory d.id (fun () ->
-        let met = nothing_met () in
+        let met = Agreement.create context.world.oracle in
         (value { context with met } Env.empty (Lazy.force d.body), met))
   in
-  let add known news = List.filter (fun x -> not (List.memq x known)) news @ known in
-  context.met.hierarchies <- add context.met.hierarchies met.hierarchies;
-  context.met.datasets <- add context.met.datasets met.datasets;
+  Agreement.again context.met met;
   found
 
 and bind context env (v : variable) e = Env.add v.id (lazy (value context env e)) env
@@ -220,27 +218,30 @@ and formula : 'leaf. 'leaf leaves -> context -> Index_range.env -> term -> 'leaf
   | Call (d, args) -> formula leaves (inside context f d) (parameters context env d args) (Lazy.force d.body)
   | Builtin (b, args) ->
     let args = List.map (value context env) args in
-    meet context args;
+    List.iter (meet context) args;
     leaves.atom context f b args
   | Forall ([], body) | Exists ([], body) -> sub body
   | Forall ((i, Int) :: rest, body) ->
     let body = if rest = [] then body else { f with node = Forall (rest, body) } in
-    Formula.conjunction (instances leaves context env Index_range.Forall i f body)
+    Formula.conjunction (instances leaves context env Index_range.Forall (i, body) f)
   | Exists ((i, Int) :: rest, body) ->
     let body = if rest = [] then body else { f with node = Exists (rest, body) } in
-    Formula.disjunction (instances leaves context env Index_range.Exists i f body)
+    Formula.disjunction (instances leaves context env Index_range.Exists (i, body) f)
   | Forall ((x, Input) :: rest, body) ->
     let body = if rest = [] then body else { f with node = Forall (rest, body) } in
     leaves.input context env f x body
   | Exists ((_, Input) :: _, _) ->
-    error f "exists over inputs is outside the language" ~hint:"a prover proves or refutes for all inputs: write not (forall x: vector real. ...)"
+    error f "exists over inputs is outside the language"
+      ~hint:"a prover proves or refutes for all inputs: write not (forall x: vector real. ...)"
   | Forall ((v, Other sort) :: _, _) | Exists ((v, Other sort) :: _, _) ->
     error f ~hint:"indices are int, inputs are vector real" "%s ranges over %s" v.name sort
   | Var _ | Integer _ | Rational _ | Text _ -> error f "a value where a formula is expected"
 
 (* The body at each value that its own bounds leave to the index. *)
-and instances : 'leaf. 'leaf leaves -> context -> Index_range.env -> Index_range.quantifier -> variable -> term -> term -> 'leaf Formula.t list =
-  fun leaves context env quantifier i f body ->
+and instances :
+  'leaf. 'leaf leaves -> context -> Index_range.env -> Index_range.quantifier -> variable * term -> term ->
+  'leaf Formula.t list =
+  fun leaves context env quantifier (i, body) f ->
   let range = Index_range.values ~value:(value context) env quantifier i f body in
   if range = [] then Diag.warn ?loc:(Lazy.force f.loc) "the range of %s is empty" i.name;
   let instance k = formula leaves context (Env.add i.id (lazy (Value.Int (Z.of_int k))) env) body in

@@ -1,23 +1,20 @@
 (** Evaluation of terms to values and of formulas to leaves. Definitions are unfolded, numbers are exact. *)
 
-(** What the evaluation of a goal came upon. *)
-type met = { mutable hierarchies : Hierarchy.t list; mutable datasets : Query.dataset list }
-
-(** Values of constants, with what their evaluation met. *)
+(** Values of constants, with what their evaluation met: shared by the goals of a specification. *)
 type memory
+
+val memory : unit -> memory
 
 type context = {
   world : World.t;
   memory : memory;
-  met : met;
+  met : Agreement.t;  (** by this goal *)
   scope : Literal.scope option;  (** [None] outside of [forall x] *)
   site : Diag.location option Lazy.t option;  (** inside a definition of ours: where it is used *)
 }
 
-(** With an empty memory, outside of [forall x]. *)
-val context : World.t -> context
-
-val nothing_met : unit -> met
+(** Of a goal: nothing met yet, outside of [forall x]. *)
+val context : World.t -> memory -> context
 
 (** Of a network that [term] applies. *)
 val outputs : context -> Spec.term -> Query.network -> int

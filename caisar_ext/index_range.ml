@@ -74,7 +74,6 @@ let values ~value env quantifier (i : variable) (quantified : term) body =
       Diag.error ?loc:(Lazy.force loc) "%s ranges over integers that are too large" i.name;
     List.init (Z.to_int length) (fun k -> Z.to_int a + k)
   | _ ->
-    let connective = match quantifier with Forall -> "forall", "->" | Exists -> "exists", "/\\" in
-    Diag.error ?loc:(Lazy.force loc)
-      ~hint:(Printf.sprintf "write: %s %s: int. 0 <= %s < length d %s ..." (fst connective) i.name i.name (snd connective))
-      "the range of %s is not bounded on both sides" i.name
+    let keyword, connective = match quantifier with Forall -> ("forall", "->") | Exists -> ("exists", "/\\") in
+    Diag.error ?loc:(Lazy.force loc) "the range of %s is not bounded on both sides" i.name
+      ~hint:(Printf.sprintf "write: %s %s: int. 0 <= %s < length d %s ..." keyword i.name i.name connective)

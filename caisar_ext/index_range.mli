@@ -11,8 +11,8 @@ type quantifier =
 
 (** [values ~value env quantifier i quantified body] holds every value of [i] at which [body] may be false ([Forall]) or
     true ([Exists]): those that its bounds leave, looked for through definitions, conjunctions and inner quantifiers. It
-    may hold more; [body] is still to be evaluated at each. [value] evaluates a term, and raises {!No_value_yet} where it
-    depends on [i].
+    may hold more; [body] is still to be evaluated at each. [value] evaluates a term, and raises {!No_value_yet} where
+    it depends on [i].
     @raise Diag.Error at [quantified] when [i] is not bounded on both sides, or by more than a million. *)
 val values :
   value:(env -> Spec.term -> Value.t) -> env -> quantifier -> Spec.variable -> Spec.term -> Spec.term -> int list

@@ -25,7 +25,8 @@ let check_features (world : World.t) (network : Query.network) body =
       let sample = (world.oracle.dataset ~loc:None dataset).shape in
       if size sample <> size input then
         let pp = Fmt.(list ~sep:(any "x") int) in
-        Diag.error ?loc:(Lazy.force loc) "samples of %s have shape %a, the network's input %a" dataset.source pp sample pp input
+        Diag.error ?loc:(Lazy.force loc) "samples of %s have shape %a, the network's input %a" dataset.source pp sample
+          pp input
     | Bound (Range _) | Outcome _ | Answer _ | Undecided _ -> ()
   in
   List.iter check (Formula.leaves body)
@@ -98,10 +99,6 @@ let closed_atom (context : Eval.context) term b args : Plan.leaf Formula.t =
 
 (* {1 Goals} *)
 
-let check_class_names (world : World.t) (met : Eval.met) =
-  let names (d : Query.dataset) = (world.oracle.dataset ~loc:None d).class_names in
-  List.iter (fun t -> List.iter (fun d -> Hierarchy.check_class_names t (names d)) met.datasets) met.hierarchies
-
 let warn_unasked (goal : Spec.goal) (formula : Plan.leaf Formula.t) =
   let warn = Diag.warn ?loc:goal.loc ~hint:"check its conditions" in
   match formula with
@@ -110,13 +107,11 @@ let warn_unasked (goal : Spec.goal) (formula : Plan.leaf Formula.t) =
   | Leaf _ | Not _ | And _ | Or _ -> ()
 
 let plan oracle ~folder ~samples goals =
-  let context = Eval.context (World.create oracle ~folder ~samples) in
+  let world = World.create oracle ~folder ~samples and memory = Eval.memory () in
   let builder = Plan.builder () in
   let goal (goal : Spec.goal) : Plan.goal =
     let leaves = { Eval.atom = closed_atom; input = statement builder goal.domain } in
-    let met = Eval.nothing_met () in
-    let formula = Eval.formula leaves { context with met } Env.empty goal.formula in
-    check_class_names context.world met;
+    let formula = Eval.formula leaves (Eval.context world memory) Env.empty goal.formula in
     warn_unasked goal formula;
     { goal; formula }
   in

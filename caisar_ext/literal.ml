@@ -69,14 +69,6 @@ let in_ball (term : Spec.term) radius ({ view; index } : Value.sample) : _ Formu
   | Some radius -> leaf term (Bound (Ball { dataset = view.dataset; index; radius }))
   | None -> error term "in_ball: the radius must be a constant"
 
-(* Every answer is a class of the hierarchy. *)
-let check_answers ~outputs t values =
-  let one : Value.t -> unit = function
-    | Answer network -> Hierarchy.check_outputs t ~network_outputs:(outputs network)
-    | _ -> ()
-  in
-  List.iter one values
-
 let equal_classes term ~outputs (a : Value.t) (b : Value.t) =
   match (a, b) with
   | Answer network, _ | _, Answer network -> relation term ~classes:(outputs network) ( = ) a b
@@ -91,7 +83,6 @@ let refer scope t (c : Value.t) =
 let of_builtin ~outputs scope (term : Spec.term) (b : Spec.builtin) (args : Value.t list) =
   let loc = Lazy.force term.loc in
   let in_hierarchy t related a c =
-    check_answers ~outputs t [ a; c ];
     refer scope t c;
     relation term ~classes:(Hierarchy.class_count t) related a c
   in
@@ -101,7 +92,6 @@ let of_builtin ~outputs scope (term : Spec.term) (b : Spec.builtin) (args : Valu
   | Equal, [ ((Answer _ | Tie _ | Int _) as x); ((Answer _ | Tie _ | Int _) as y) ] -> equal_classes term ~outputs x y
   | Equal, [ Text x; Text y ] -> truth (String.equal x y)
   | Member, [ a; Group (t, extension) ] ->
-    check_answers ~outputs t [ a ];
     relation term ~classes:(Hierarchy.class_count t) (fun a _ -> Classes.mem a extension) a (Int Z.zero)
   | Within, [ Hierarchy t; Level level; a; c ] ->
     Hierarchy.check_level ?loc t level;
@@ -113,7 +103,8 @@ let of_builtin ~outputs scope (term : Spec.term) (b : Spec.builtin) (args : Valu
   | Forbidden, [ Hierarchy t; a; c ] ->
     in_hierarchy t (fun answer reference -> Hierarchy.forbidden t ~reference ~answer) a c
   | In_ball, [ Vector Input; Vector (Image s); Real radius ] -> in_ball term radius s
-  | In_ball, _ -> error term ~hint:"write: in_ball x (image d[i]) eps" "in_ball: the input and the image of a sample are expected"
+  | In_ball, _ ->
+    error term ~hint:"write: in_ball x (image d[i]) eps" "in_ball: the input and the image of a sample are expected"
   | Valid_image, [ Vector Input ] -> leaf term (Bound (Range { lower = Some Q.zero; upper = Some Q.one }))
   | _ ->
     error term "%s is not defined on %s" (Spec.builtin_name b) (String.concat ", " (List.map Value.describe args))

@@ -4,8 +4,8 @@
 (** What is met under one [forall x]: the one network, and the hierarchy and class whose groups are meant. *)
 type scope = { mutable network : Query.network option; mutable reference : (Hierarchy.t * int) option }
 
-(** [of_builtin ~outputs scope term predicate arguments]. [outputs] gives the number of a network's outputs, to check a
-    hierarchy against.
+(** [of_builtin ~outputs scope term predicate arguments]. [outputs] gives the number of a network's outputs. Hierarchies
+    fit the networks ({!Agreement}).
     @raise Diag.Error at [term]. *)
 val of_builtin :
   outputs:(Query.network -> int) ->

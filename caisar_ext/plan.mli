@@ -3,7 +3,7 @@
     A goal is a propositional formula over closed statements; each is one property of one query. Queries on the same
     network, region and domain are merged across goals, with the union of their properties: one analysis serves all. *)
 
-(** What a query is about, for reports: the sample around which its region lies, and the class whose groups are meant. *)
+(** What a query is about, for reports: the sample around which its region lies, the class whose groups are meant. *)
 type subject = {
   dataset : Query.dataset;
   index : int;

@@ -1,7 +1,7 @@
 (** Specifications: WhyML theories, parsed and typed by Why3, reduced to the profile that the orchestrator interprets.
 
-    What leaves this module is a small typed syntax that does not need Why3: users' and our own definitions are references
-    to be unfolded, numbers are exact, terms have locations. *)
+    What leaves this module is a small typed syntax that does not need Why3: users' and our own definitions are
+    references to be unfolded, numbers are exact, terms have locations. *)
 
 (** Symbols with a meaning of their own, marked by [meta "caisar_ext:builtin"] in our theories. *)
 type builtin =

@@ -54,9 +54,9 @@ let outside ~loc (b : Query.bound) =
   match b with
   | Feature f ->
     let free = { f with lower = None; upper = None; strict_lower = false; strict_upper = false } in
-    let below = Option.map (fun _ -> Query.Feature { free with upper = f.lower; strict_upper = not f.strict_lower }) f.lower in
-    let above = Option.map (fun _ -> Query.Feature { free with lower = f.upper; strict_lower = not f.strict_upper }) f.upper in
-    List.map one_bound (List.filter_map Fun.id [ below; above ])
+    let below _ = one_bound (Query.Feature { free with upper = f.lower; strict_upper = not f.strict_lower }) in
+    let above _ = one_bound (Query.Feature { free with lower = f.upper; strict_lower = not f.strict_upper }) in
+    Option.to_list (Option.map below f.lower) @ Option.to_list (Option.map above f.upper)
   | Ball _ | Range _ ->
     Diag.error ?loc:(Lazy.force loc) ~hint:"use in_ball and valid_image as premises only"
       "the outside of a ball or of a range of images is not a region"
@@ -86,7 +86,8 @@ let rec normal_form ~loc ~outputs ~positive (f : located Formula.t) =
 (* [c] is a maximiser: its output is at least every other. *)
 let wins ~outputs c : Query.comparison list =
   let beats k : Query.comparison =
-    { terms = [ { output = c; weight = Q.one }; { output = k; weight = Q.minus_one } ]; constant = Q.zero; strict = false }
+    let terms : Query.term list = [ { output = c; weight = Q.one }; { output = k; weight = Q.minus_one } ] in
+    { terms; constant = Q.zero; strict = false }
   in
   List.filter_map (fun k -> if k = c then None else Some (beats k)) (List.init outputs Fun.id)
 

@@ -1,7 +1,7 @@
 (** From what must hold for one input to what a prover must refute.
 
-    Under [forall x], a formula speaks of the input, of the outputs and of the answer [predict net x]. Its negation is put
-    into disjunctive normal form: a union of conjunctions, each one region with a property whose violation it is.
+    Under [forall x], a formula speaks of the input, of the outputs and of the answer [predict net x]. Its negation is
+    put into disjunctive normal form: a union of conjunctions, each one region with a property whose violation it is.
 
     At a tie the answer is a set: the formula must hold for each maximiser. So literals about the answer are sets of
     classes, and connectives on them are set operations (see "Ties" and "Group condition" in the documentation). *)

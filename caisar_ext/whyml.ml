@@ -13,25 +13,33 @@ let read_text file =
 (* Why3 reads theories from folders only: write them out, once a process. *)
 let theories_folder =
   lazy
-    (let root = Filename.temp_file "caisar-ext" ".theories" in
+    (let root =
+       try Filename.temp_file "caisar-ext" ".theories"
+       with Sys_error text -> Diag.error ~hint:"set TMPDIR" "no temporary folder: %s" text
+     in
      Sys.remove root;
      let written = ref [] in
-     let folder path = if not (Sys.file_exists path) then (Unix.mkdir path 0o700; written := path :: !written) in
+     let folder path =
+       if not (Sys.file_exists path) then begin
+         Unix.mkdir path 0o700;
+         written := path :: !written
+       end
+     in
+     let theory (path, text) =
+       let path = Filename.concat root path in
+       folder (Filename.dirname path);
+       let oc = open_out_bin path in
+       output_string oc text;
+       close_out oc;
+       written := path :: !written
+     in
+     let remove path =
+       try if Sys.is_directory path then Unix.rmdir path else Sys.remove path
+       with Sys_error _ | Unix.Unix_error _ -> ()
+     in
+     at_exit (fun () -> List.iter remove !written);
      folder root;
-     List.iter
-       (fun (path, text) ->
-          let path = Filename.concat root path in
-          folder (Filename.dirname path);
-          let oc = open_out_bin path in
-          output_string oc text;
-          close_out oc;
-          written := path :: !written)
-       Theories.files;
-     at_exit (fun () ->
-         let remove path =
-           try if Sys.is_directory path then Unix.rmdir path else Sys.remove path with Sys_error _ | Unix.Unix_error _ -> ()
-         in
-         List.iter remove !written);
+     List.iter theory Theories.files;
      root)
 
 let library =
@@ -51,7 +59,9 @@ let shipped position =
 let define_file name = "--define " ^ name
 
 let location ~defines position =
-  let source file = List.find_map (fun (name, text) -> if file = define_file name then Some text else None) defines in
+  let source file =
+    List.find_map (fun (name, text) -> if file = define_file name then Some text else None) defines
+  in
   let file, (line, first), (end_line, last) =
     match Loc.get_multiline position with
     | span -> span
@@ -119,7 +129,11 @@ let check_uses ~defines env file =
   let unknown written position known =
     Diag.error ~loc:(location ~defines position) ?hint:(Diag.did_you_mean written known) "no theory %s" written
   in
-  let own = match (file : Ptree.mlw_file) with Modules l -> List.map (fun ((i : Ptree.ident), _) -> i.id_str) l | Decls _ -> [] in
+  let own =
+    match (file : Ptree.mlw_file) with
+    | Modules l -> List.map (fun ((i : Ptree.ident), _) -> i.id_str) l
+    | Decls _ -> []
+  in
   let check qualified =
     match List.rev (flat qualified) with
     | [ theory ] -> if not (List.mem theory.id_str own) then unknown theory.id_str theory.id_loc own
@@ -235,7 +249,8 @@ let hint_syntax ~defines position =
 (* Why3's own words for an error, on one line; [None] for what it does not know. *)
 let message exn =
   match exn with
-  | Decl.NoTerminationProof ls -> Some (Printf.sprintf "%s calls itself: recursion is outside the profile" ls.ls_name.id_string)
+  | Decl.NoTerminationProof ls ->
+    Some (Printf.sprintf "%s calls itself: recursion is outside the profile" ls.ls_name.id_string)
   | exn -> (
       let text = Format.asprintf "@[<h>%a@]" Exn_printer.exn_printer exn in
       match String.concat " " (List.filter (( <> ) "") (String.split_on_char '\n' text)) with
@@ -249,7 +264,8 @@ let position exn =
   | exn -> (None, exn)
 
 let hint ~defines env file position text =
-  if text = "syntax error" then Some (hint_syntax ~defines position) else Option.bind file (fun file -> hint_unbound env file text)
+  if text = "syntax error" then Some (hint_syntax ~defines position)
+  else Option.bind file (fun file -> hint_unbound env file text)
 
 (* {1 Reading} *)
 

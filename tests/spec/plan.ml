@@ -12,7 +12,7 @@ let network outputs : Protocol.network =
 let dataset ?(class_names = []) ?(shape = [ 1; 2; 2 ]) labels : Protocol.dataset =
   { length = List.length labels; shape; labels; class_names; digest = "" }
 
-let networks = [ ("net.onnx", network 3); ("wide.onnx", network 4) ]
+let networks = [ ("net.onnx", network 3); ("wide.onnx", network 4); ("one.onnx", network 1) ]
 
 let datasets =
   [ ("test.csv", dataset [ 0; 1; 2; 1 ]); ("named.csv", dataset [ 0 ] ~class_names:[ "cat"; "wolf"; "dog" ]);

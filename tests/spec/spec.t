@@ -2,8 +2,8 @@ What a user sees of specifications. `plan` prints what would be asked of a prove
 described in plan.ml; `Q.P` is property P of query Q.
 
   $ ln -s ../../caisar_ext/bin/main.exe caisar-ext && PATH=$PWD:$PATH
-  $ touch net.onnx wide.onnx
-  $ for folder in good bad/planning; do cp net.onnx wide.onnx pets.hier $folder; done
+  $ touch net.onnx wide.onnx one.onnx
+  $ for folder in good bad/planning; do cp *.onnx pets.hier $folder; done
 
 Specifications that are right:
 
@@ -496,6 +496,11 @@ Mistakes about networks, datasets and hierarchies:
       3 |   class wolf = 2
         |         ^^^^
         = classes of the hierarchy and of the dataset agree in name and index
+  == class_of_another_network
+  bad/planning/pets.hier:1:11-14: error: the network has 4 outputs, but "pets" has 3 classes
+      1 | hierarchy pets {
+        |           ^^^^
+        = declare a class for each output from 3 to 3
   == class_out_of_range
   bad/planning/class_out_of_range.mlw:12:52-69: error: class 3 is out of range 0..2
      12 |   goal g : forall x: vector real. valid_image x -> predict net x <> 3
@@ -518,6 +523,15 @@ Mistakes about networks, datasets and hierarchies:
      12 |   goal g : forall x: vector real. valid_image x -> predict net x <> class_of tree "pet"
         |                                                                     ^^^^^^^^^^^^^^^^^^^
         = write group instead of class_of
+  == group_of_labels
+  bad/planning/pets.hier:2:36-38: error: class "dog" has index 1, but class 1 of the dataset is "wolf"
+      2 |   group pet { class cat = 0  class dog = 1 }
+        |                                    ^^^
+        = classes of the hierarchy and of the dataset agree in name and index
+  bad/planning/pets.hier:3:9-12: error: class "wolf" has index 2, but class 2 of the dataset is "dog"
+      3 |   class wolf = 2
+        |         ^^^^
+        = classes of the hierarchy and of the dataset agree in name and index
   == hierarchy_of_another_network
   bad/planning/pets.hier:1:11-14: error: the network has 4 outputs, but "pets" has 3 classes
       1 | hierarchy pets {
@@ -598,6 +612,11 @@ Mistakes about networks, datasets and hierarchies:
   bad/planning/shape.mlw:12:12-70: error: samples of wide.csv have shape 3x2x2, the network's input 1x2x2
      12 |   goal g : abstract_safe net tree (up 0) (read_dataset "wide.csv") 0.1
         |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  == single_output
+  bad/planning/single_output.mlw:12:52-84: error: predict: the network has a single output
+     12 |   goal g : forall x: vector real. valid_image x -> predict (read_model "one.onnx") x = 0
+        |                                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        = compare its output: (net @@ x)[0]
   == two_inputs
   bad/planning/two_inputs.mlw:12:12-99: error: a second quantifier over inputs: a goal speaks of one input at a time
      12 |   goal g : forall x y: vector real. valid_image x -> valid_image y -> predict net x = predict net y
