@@ -1,4 +1,4 @@
-"""What the orchestrator itself costs: parsing, typing, planning, talking, concluding, with a prover that answers at once.
+"""What the orchestrator itself costs: parse, type, plan, talk and conclude, with a prover that answers at once.
 
 The prover's own CPU time is measured by itself and taken off. Growth shows in the ratio between sizes: a query must not
 cost more when there are more of them.
