@@ -10,9 +10,16 @@ let under_input =
 
 (* {1 Regions} *)
 
+let size = List.fold_left ( * ) 1
+
+(* Samples whose features, row-major, are the input's: axes of length 1 do not count, and a flat input takes any shape.
+   Channels last would be a silent shuffling. *)
+let fits sample input =
+  let axes = List.filter (( <> ) 1) in
+  axes sample = axes input || (List.length (axes input) <= 1 && size sample = size input)
+
 (* Features that the network and the samples have, as the literals of a body name them. *)
 let check_features (world : World.t) (network : Query.network) body =
-  let size = List.fold_left ( * ) 1 in
   let check ({ literal; loc } : Violation.located) =
     match literal with
     | Bound (Feature { index; _ }) ->
@@ -23,7 +30,7 @@ let check_features (world : World.t) (network : Query.network) body =
     | Bound (Ball { dataset; _ }) ->
       let input = (world.oracle.network ~loc:None network).input_shape in
       let sample = (world.oracle.dataset ~loc:None dataset).shape in
-      if size sample <> size input then
+      if not (fits sample input) then
         let pp = Fmt.(list ~sep:(any "x") int) in
         Diag.error ?loc:(Lazy.force loc) "samples of %s have shape %a, the network's input %a" dataset.source pp sample
           pp input
@@ -36,7 +43,7 @@ let check_bounded (world : World.t) (f : term) network (region : Query.bound lis
   let everywhere side =
     List.exists (function Query.Ball _ -> true | Range r -> side (r.lower, r.upper) <> None | Feature _ -> false) region
   in
-  let features = lazy (List.fold_left ( * ) 1 (world.oracle.network ~loc:None network).input_shape) in
+  let features = lazy (size (world.oracle.network ~loc:None network).input_shape) in
   let check name side =
     let bounded = Hashtbl.create 8 in
     List.iter
@@ -100,7 +107,7 @@ let closed_atom (context : Eval.context) term b args : Plan.leaf Formula.t =
 (* {1 Goals} *)
 
 let warn_unasked (goal : Spec.goal) (formula : Plan.leaf Formula.t) =
-  let warn = Diag.warn ?loc:goal.loc ~hint:"check its conditions" in
+  let warn = Diag.warn ?loc:(Lazy.force goal.loc) ~hint:"check its conditions" in
   match formula with
   | True -> warn "goal %s holds without a question to the prover" goal.name
   | False -> warn "goal %s is false without a question to the prover" goal.name

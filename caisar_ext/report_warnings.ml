@@ -7,7 +7,7 @@ let issue (result : Verification.result) =
     match List.length (List.filter is_empty (of_samples @ g.outcomes)) with
     | 0 -> ()
     | n ->
-      Diag.warn ?loc:g.goal.loc "goal %s: %s, where anything holds" g.goal.name (Report_words.plural n "empty region")
+      Diag.warn ?loc:(Lazy.force g.goal.loc) "goal %s: %s, where anything holds" g.goal.name (Report_words.plural n "empty region")
         ~hint:"do the bounds exclude each other?"
   in
   List.iter of_goal result.conclusions.goals

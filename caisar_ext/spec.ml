@@ -43,7 +43,7 @@ type goal = {
   name : string;
   domain : string option;
   formula : term;
-  loc : Diag.location option;
+  loc : Diag.location option Lazy.t;
 }
 
 type selection = { defines : (string * string) list; theories : string list; goals : string list }
@@ -176,14 +176,15 @@ let meanings task =
   Theory.Stdecl.fold add (Task.find_meta_tds task Whyml.meta_builtin).Task.tds_set Term.Mls.empty
 
 let domain_attribute ~loc attributes =
+  let error ?hint fmt = Diag.error ?loc:(Lazy.force loc) ?hint fmt in
   let prefix = "caisar_ext:" in
   let one (a : Ident.attribute) found =
     let text = a.attr_string in
     match List.filter (( <> ) "") (String.split_on_char ' ' text) with
-    | [ "caisar_ext:domain"; _ ] when found <> None -> Diag.error ?loc "a goal has one domain at most"
+    | [ "caisar_ext:domain"; _ ] when found <> None -> error "a goal has one domain at most"
     | [ "caisar_ext:domain"; name ] -> Some name
     | word :: _ when String.starts_with ~prefix word ->
-      Diag.error ?loc ~hint:"known here: [@caisar_ext:domain NAME]" "unknown attribute [@%s]" text
+      error ~hint:"known here: [@caisar_ext:domain NAME]" "unknown attribute [@%s]" text
     | _ -> found
   in
   Ident.Sattr.fold one attributes None
@@ -224,12 +225,12 @@ let select selection goals =
 let goal ~defines defined { theory; name; task } : goal =
   let location = Whyml.location ~defines in
   let pr = Task.task_goal task in
-  let loc = Option.map location pr.pr_name.id_loc in
+  let loc = lazy (Option.map location pr.pr_name.id_loc) in
   let locate position = lazy (Some (location position)) in
   let context = { known = Task.task_known task; meanings = meanings task; defined; locate } in
   { theory; name; loc;
     domain = domain_attribute ~loc pr.pr_name.id_attrs;
-    formula = translate context ~outer:(lazy loc) (Task.task_goal_fmla task) }
+    formula = translate context ~outer:loc (Task.task_goal_fmla task) }
 
 let load file (selection : selection) =
   let defines = selection.defines in

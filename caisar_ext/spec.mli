@@ -52,7 +52,7 @@ type goal = {
   name : string;
   domain : string option;  (** from [[@caisar_ext:domain NAME]] *)
   formula : term;
-  loc : Diag.location option;
+  loc : Diag.location option Lazy.t;
 }
 
 (** Which goals to keep, and values for constants. *)

@@ -22,7 +22,7 @@ let dataset : Query.dataset = { source = "pictures.npz"; base = "/specification"
 let image : Query.bound = Range { lower = Some Q.zero; upper = Some Q.one }
 
 let goal ?(theory = "Pictures") name : Spec.goal =
-  { theory; name; domain = None; formula = { node = Bool true; loc = lazy None }; loc = None }
+  { theory; name; domain = None; formula = { node = Bool true; loc = lazy None }; loc = lazy None }
 
 type sample = { dataset : Query.dataset; index : int; truth : int }
 
