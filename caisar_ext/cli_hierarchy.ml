@@ -159,5 +159,5 @@ let show_cmd =
   Cmd.v (Cmd.info "show" ~doc ~exits) Term.(const show $ form $ file)
 
 let cmd =
-  let doc = "check and show class hierarchies" in
-  Cmd.group (Cmd.info "hierarchy" ~doc ~exits) [ check_cmd; show_cmd ]
+  let doc = "check, show and convert class hierarchies" in
+  Cmd.group (Cmd.info "hierarchy" ~doc ~exits) [ check_cmd; show_cmd; Cli_convert.cmd ]
