@@ -161,8 +161,10 @@ def _through_relu(coefficients: Tensor, box: Box) -> tuple[Tensor, Tensor]:
 
 
 def _through_convolution(coefficients: Tensor, layer: nn.Conv2d, shape: torch.Size) -> Tensor:
-    """Pull coefficients back to a convolution's input; rows and columns that no window reaches get zero."""
-    weight = layer.weight
-    flat = functional.conv_transpose2d(coefficients.flatten(0, 1), weight, None, layer.stride, _padding(layer))
-    missing = (0, shape[2] - flat.shape[3], 0, shape[1] - flat.shape[2])
-    return functional.pad(flat, missing).reshape(*coefficients.shape[:2], *shape)
+    """Pull coefficients (B, R, *output) back to a convolution's input of this shape (C, H, W)."""
+    flat, padding = coefficients.flatten(0, 1), _padding(layer)
+    # Several input sizes give the same output size: what the stride left over is told to the transposed convolution.
+    sizes = zip(shape[1:], flat.shape[2:], layer.stride, padding, layer.kernel_size, strict=True)
+    left = [size - ((windows - 1) * stride - 2 * pad + width) for size, windows, stride, pad, width in sizes]
+    pulled = functional.conv_transpose2d(flat, layer.weight, None, layer.stride, padding, left)
+    return pulled.reshape(*coefficients.shape[:2], *shape)

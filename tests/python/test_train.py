@@ -36,6 +36,19 @@ def convolutional(seed: int) -> nn.Sequential:
     )
 
 
+def padded(seed: int) -> nn.Sequential:
+    """A random network on (2, 9, 9) whose second convolution leaves a row and a column of its padding over."""
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, stride=1, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(96, CLASSES),
+    )
+
+
 def linear_margins(network: nn.Sequential, box: Box) -> Tensor:
     """All pairs."""
     return bounds.linear_margins(network, box, torch.ones(len(box.lower), CLASSES, CLASSES, dtype=torch.bool))
@@ -55,9 +68,10 @@ def corners_and_points(box: Box, count: int) -> Tensor:
 
 @pytest.mark.parametrize("radius", [0.0, 0.01, 0.1, 1.0])
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("build", [convolutional, padded])
 @pytest.mark.parametrize("bound", [interval_margins, linear_margins])
-def test_no_point_of_the_box_has_a_smaller_margin(bound, radius, seed) -> None:
-    network, box = convolutional(seed), boxes(radius, seed)
+def test_no_point_of_the_box_has_a_smaller_margin(bound, build, radius, seed) -> None:
+    network, box = build(seed), boxes(radius, seed)
     with torch.no_grad():
         lower = bound(network, box)
         for points in corners_and_points(box, 200):
@@ -67,8 +81,9 @@ def test_no_point_of_the_box_has_a_smaller_margin(bound, radius, seed) -> None:
 
 
 @pytest.mark.parametrize("bound", [interval_margins, linear_margins])
-def test_margins_are_exact_at_a_point(bound) -> None:
-    network, box = convolutional(0), boxes(0.0, 0)
+@pytest.mark.parametrize("build", [convolutional, padded])
+def test_margins_are_exact_at_a_point(bound, build) -> None:
+    network, box = build(0), boxes(0.0, 0)
     with torch.no_grad():
         outputs = network(box.lower)
         torch.testing.assert_close(bound(network, box), outputs.unsqueeze(2) - outputs.unsqueeze(1))
