@@ -94,13 +94,14 @@ let rec text = function
   | Call (p, i, r) -> Printf.sprintf "(p%d x %s %s)" p (index i) (real r)
   | Call_closed (p, i, r) -> Printf.sprintf "(c%d %s %s)" p (index i) (real r)
   | Inputs (ball, premises, body) ->
-    let ball = Option.map (fun (i, r) -> Printf.sprintf "in_ball x (image test[%s]) %s -> " (index i) (number r)) ball in
-    Printf.sprintf "(forall x: vector real. valid_image x -> %s%s%s)" (Option.value ~default:"" ball)
+    let in_ball (i, r) = Printf.sprintf "in_ball x (image test[%s]) %s -> " (index i) (number r) in
+    Printf.sprintf "(forall x: vector real. valid_image x -> %s%s%s)" (Option.fold ~none:"" ~some:in_ball ball)
       (String.concat "" (List.map (fun p -> text p ^ " -> ") premises)) (text body)
 
 let sentence_text s =
-  let predicate p d = Printf.sprintf "  predicate p%d (x: vector real) (%s: int) (%s: real) = %s\n" p d.index d.real (text d.body) in
-  let closed p d = Printf.sprintf "  predicate c%d (%s: int) (%s: real) = %s\n" p d.index d.real (text d.body) in
+  let body d = Printf.sprintf "(%s: int) (%s: real) = %s" d.index d.real (text d.body) in
+  let predicate p d = Printf.sprintf "  predicate p%d (x: vector real) %s\n" p (body d) in
+  let closed p d = Printf.sprintf "  predicate c%d %s\n" p (body d) in
   "  predicate between (i j k: int) = i <= j < k\n"
   ^ String.concat "" (List.mapi predicate s.predicates @ List.mapi closed s.closed)
   ^ "  goal g : " ^ text s.goal
@@ -182,9 +183,7 @@ and call env d i r =
   holds { env with indices = [ (d.index, index_value env i) ]; reals = [ (d.real, real_value env r) ] } d.body
 
 and at_point env ball premises body x =
-  let close (i, radius) =
-    Array.for_all2 (fun v c -> Q.leq (Q.abs (Q.sub v c)) radius) x Toy.images.(index_value env i)
-  in
+  let close (i, radius) = Points.close radius x Toy.images.(index_value env i) in
   let image = Array.for_all (fun v -> Q.sign v >= 0 && Q.leq v Q.one) x in
   let at answer = { env with input = Some (x, answer) } in
   let claimed answer = (not (List.for_all (holds (at answer)) premises)) || holds (at answer) body in
@@ -195,7 +194,14 @@ and at_point env ball premises body x =
 (* What a name of a real stands for: a mixture of features and outputs is outside of the language. *)
 type kind = Constant | Of_feature | Of_outputs
 
-type scope = { names : string list; kinds : (string * kind) list; under_input : bool; depth : int; callable : int; callable_closed : int }
+type scope = {
+  names : string list;  (** of indices *)
+  kinds : (string * kind) list;  (** of reals *)
+  under_input : bool;
+  depth : int;
+  callable : int;  (** predicates that may be called: the first ones *)
+  callable_closed : int;
+}
 
 let value = map Toy.half (int_range (-2) 3)
 let positive = map Toy.half (int_range 1 4)
@@ -226,13 +232,16 @@ let rec real_of scope kind size =
 
 let class_of scope =
   let at = index_of scope in
+  let named = map (fun n -> Class n) (oneofl [ "a"; "b"; "c" ]) in
   frequency
-    ([ (1, map (fun i -> Truth i) at); (1, map (fun i -> Predict_at i) at); (1, map (fun n -> Class n) (oneofl [ "a"; "b"; "c" ])) ]
+    ([ (1, map (fun i -> Truth i) at); (1, map (fun i -> Predict_at i) at); (1, named) ]
      @ if scope.under_input then [ (5, pure Predict) ] else [])
+
+let kinds_of scope = if scope.under_input then [ Constant; Of_feature; Of_outputs ] else [ Constant ]
 
 let real_comparison scope =
   let op = oneofl [ "<."; "<=."; ">."; ">=."; "="; "<>" ] in
-  let* kind = oneofl (if scope.under_input then [ Constant; Of_feature; Of_outputs; Of_outputs ] else [ Constant ]) in
+  let* kind = oneofl (kinds_of scope) in
   let left = real_of scope kind 2 and right = real_of scope (if kind = Of_outputs then kind else Constant) 1 in
   oneof
     [ map3 (fun op a b -> Compare (op, a, b)) op left right; map3 (fun op a b -> Compare (op, b, a)) op left right;
@@ -266,7 +275,7 @@ let rec formula scope =
       map (make name (a, min 3 (a + width)) way) (formula (with_index deeper name))
     in
     let let_real =
-      let* name = real_name and* kind = oneofl (if scope.under_input then [ Constant; Of_feature; Of_outputs ] else [ Constant ]) in
+      let* name = real_name and* kind = oneofl (kinds_of scope) in
       map2 (fun e f -> Let_real (name, e, f)) (real_of scope kind 2) (formula (with_real deeper name kind))
     in
     let let_index =
@@ -281,7 +290,8 @@ let rec formula scope =
       ([ (2, atom scope); (2, map (fun f -> Not f) sub);
          (4, map3 (fun op a b -> Binary (op, a, b)) (oneofl [ "/\\"; "\\/"; "->"; "<->" ]) sub sub);
          (1, map3 (fun c a b -> If (c, a, b)) sub sub sub); (1, let_real); (1, let_index);
-         (1, quantifier (fun n r way f -> All (n, r, way, f))); (1, quantifier (fun n r way f -> Exists (n, r, way, f))) ]
+         (1, quantifier (fun n r way f -> All (n, r, way, f)));
+         (1, quantifier (fun n r way f -> Exists (n, r, way, f))) ]
        @ (if scope.under_input then call (fun p i r -> Call (p, i, r)) scope.callable
           else (3, inputs deeper) :: call (fun p i r -> Call_closed (p, i, r)) scope.callable_closed))
 

@@ -76,56 +76,66 @@ let test_samples () =
 
 let queries text = Array.to_list (plan text).queries
 
+let show_properties properties =
+  String.concat " " (List.map (fun p -> Sexplib.Sexp.to_string (Query.sexp_of_property p)) properties)
+
 let check_properties name expected text =
-  let show properties = String.concat " " (List.map (fun p -> Sexplib.Sexp.to_string (Query.sexp_of_property p)) properties) in
   match queries text with
-  | [ q ] -> Alcotest.(check string) name (show expected) (show q.query.properties)
+  | [ q ] -> Alcotest.(check string) name (show_properties expected) (show_properties q.query.properties)
   | queries -> Alcotest.failf "%s: %d queries" name (List.length queries)
 
 let within classes = Query.Within { classes }
+let level_0 = Printf.sprintf "abstract_safe_at net tree (up 0) (image test[%d]) %d 0.5 "
 let at_0 claim = "forall x: vector real. valid_image x -> in_ball x (image test[0]) 0.5 -> " ^ claim
 
 let test_merging () =
   check_properties "levels of one region share a query" [ within [ 1 ]; within [ 0; 1 ] ]
-    "goal a : abstract_safe_at net tree (up 0) (image test[1]) 1 0.5 goal b : abstract_safe_at net tree (cut \"k\") (image test[1]) 1 (1.0 /. 2.0)";
-  check_properties "equal properties are asked once" [ within [ 0 ] ] ("goal a : " ^ at_0 "predict net x = 0" ^ " goal b : " ^ at_0 "not (1 <= 0) /\\ 0 = predict net x");
+    ("goal a : " ^ level_0 1 1 ^ "goal b : abstract_safe_at net tree (cut \"k\") (image test[1]) 1 (1.0 /. 2.0)");
+  check_properties "equal properties are asked once" [ within [ 0 ] ]
+    ("goal a : " ^ at_0 "predict net x = 0" ^ " goal b : " ^ at_0 "not (1 <= 0) /\\ 0 = predict net x");
   let two = "goal a : " ^ at_0 "predict net x = 0" in
   let count text = List.length (queries (two ^ text)) in
   Alcotest.(check int) "another domain" 2 (count (" goal b [@caisar_ext:domain linear] : " ^ at_0 "predict net x = 0"));
   Alcotest.(check int) "another network" 2 (count (" goal b : " ^ at_0 "predict (read_model \"other.onnx\") x = 0"));
-  Alcotest.(check int) "another normalisation" 2 (count (" goal b : " ^ at_0 "predict net (normalize x (gray 0.5) (gray 0.25)) = 0"));
-  Alcotest.(check int) "no valid_image" 2 (count " goal b : forall x: vector real. in_ball x (image test[0]) 0.5 -> predict net x = 0");
-  Alcotest.(check int) "premises in another order" 1 (count " goal b : forall x: vector real. in_ball x (image test[0]) 0.5 -> valid_image x -> predict net x = 0")
+  Alcotest.(check int) "another normalisation" 2
+    (count (" goal b : " ^ at_0 "predict net (normalize x (gray 0.5) (gray 0.25)) = 0"));
+  let ball_first = " goal b : forall x: vector real. in_ball x (image test[0]) 0.5 -> " in
+  Alcotest.(check int) "no valid_image" 2 (count (ball_first ^ "predict net x = 0"));
+  Alcotest.(check int) "premises in another order" 1 (count (ball_first ^ "valid_image x -> predict net x = 0"))
 
 let test_reference () =
   let reference text = (Option.get (List.hd (queries text)).subject).reference |> Option.map snd in
-  let plain = "goal a : " ^ at_0 "predict net x = 0 " and safe = "goal b : abstract_safe_at net tree (up 0) (image test[0]) 2 0.5 " in
+  let plain = "goal a : " ^ at_0 "predict net x = 0 " and safe = "goal b : " ^ level_0 0 2 in
   Alcotest.(check (option int)) "none" None (reference plain);
   Alcotest.(check (option int)) "of the only goal with one" (Some 2) (reference (plain ^ safe));
-  Alcotest.(check (option int)) "the first" (Some 2) (reference (safe ^ "goal c : abstract_safe_at net tree (up 0) (image test[0]) 1 0.5"))
+  Alcotest.(check (option int)) "the first" (Some 2) (reference (safe ^ "goal c : " ^ level_0 0 1))
 
 let test_stable () =
   (* the network answers 2 at sample 2, whose label is 1 *)
   let property text = List.map (fun (q : Plan.query) -> q.query.properties) (queries text) in
-  let show l = String.concat " " (List.map (fun p -> Sexplib.Sexp.to_string (Query.sexp_of_property p)) (List.concat l)) in
-  let check name expected text = Alcotest.(check string) name (show [ expected ]) (show (property text)) in
+  let check name expected text =
+    Alcotest.(check string) name (show_properties expected) (show_properties (List.concat (property text)))
+  in
   check "truth" [ within [ 0 ]; within [ 1 ]; within [ 1 ] ] "goal g : abstract_safe net tree (up 0) test 0.5";
   check "own answer" [ within [ 0 ]; within [ 1 ]; within [ 2 ] ] "goal g : abstract_stable net tree (up 0) test 0.5";
-  check "never c -> b, at the root too" [ within [ 0; 2 ] ] "goal g : abstract_safe_at net tree (up 2) (image test[0]) 2 0.5";
+  check "never c -> b, at the root too" [ within [ 0; 2 ] ]
+    "goal g : abstract_safe_at net tree (up 2) (image test[0]) 2 0.5";
   check "the root, without never: nothing to ask" [] "goal g : abstract_safe_at net tree (up 2) (image test[0]) 0 0.5"
 
 let test_ties () =
   let leaf text =
     match (plan ~world:tied text).goals with
-    | [ { formula = Leaf (Plan.Undecided { reason; subject = Some { index; _ } }); _ } ] -> Printf.sprintf "%d: %s" index reason
+    | [ { formula = Leaf (Plan.Undecided { reason; subject = Some { index; _ } }); _ } ] ->
+      Printf.sprintf "%d: %s" index reason
     | _ -> Alcotest.fail "decided"
   in
   let expected = "1: tie at sample 1 of test between classes 0, 2" in
-  Alcotest.(check string) "reference" expected (leaf "goal g : abstract_safe_at net tree (up 0) (image test[1]) (predict net (image test[1])) 0.5");
+  Alcotest.(check string) "reference" expected
+    (leaf "goal g : abstract_safe_at net tree (up 0) (image test[1]) (predict net (image test[1])) 0.5");
   Alcotest.(check string) "closed" expected (leaf "goal g : predict net (image test[1]) = 0");
-  (* whatever the tie, a false conclusion of nothing and a true one *)
-  let verdict text = Toy.verdicts tied (plan ~world:tied text) in
-  Alcotest.(check bool) "guarded truth" true (verdict ("goal g : predict net (image test[1]) = 0 -> " ^ at_0 "predict net x <> 1") = [ Valid ])
+  let guarded = "goal g : predict net (image test[1]) = 0 -> " ^ at_0 "predict net x <> 1" in
+  Alcotest.(check bool) "a conclusion true whatever the tie" true
+    (Toy.verdicts tied (plan ~world:tied guarded) = [ Valid ])
 
 let test_regions () =
   let region text =
@@ -134,7 +144,8 @@ let test_regions () =
     | _ -> Alcotest.fail "one query is expected"
   in
   let check name expected premises =
-    Alcotest.(check string) name expected (region ("goal g : forall x: vector real. " ^ premises ^ " -> (net @@ x)[0] <. 1.0"))
+    let goal = "goal g : forall x: vector real. " ^ premises ^ " -> (net @@ x)[0] <. 1.0" in
+    Alcotest.(check string) name expected (region goal)
   in
   check "strict and closed, scaled"
     "(Range((lower(0))(upper(1)))) (Feature((index 0)(lower())(upper(1/2))(strict_lower false)(strict_upper true))) \
@@ -185,7 +196,8 @@ let test_bounds () =
   open_side "0.0 <=. x[0] <=. 1.0" "feature 1 of the input has no lower bound";
   open_side "0.0 <=. x[0] <=. 1.0 /\\ 0.0 <=. x[1]" "feature 1 of the input has no upper bound";
   Alcotest.(check int) "bounded by comparisons" 1
-    (List.length (queries "goal g : forall x: vector real. 0.0 <=. x[0] <=. 1.0 /\\ 0.0 <. x[1] <. 1.0 -> predict net x = 0"))
+    (List.length
+       (queries "goal g : forall x: vector real. 0.0 <=. x[0] <=. 1.0 /\\ 0.0 <. x[1] <. 1.0 -> predict net x = 0"))
 
 let test_agreement () =
   let with_names class_names text () = ignore (Toy.plan (Toy.oracle ~class_names world) text) in
@@ -195,10 +207,10 @@ let test_agreement () =
     | () -> Alcotest.failf "%s: not refused" name
   in
   mistaken "a level" "goal g : abstract_safe net tree (up 0) test 0.5";
-  mistaken "a filter alone"
-    ("constant b : class = class_of tree \"b\" goal g : forall i: int. 0 <= i < 3 -> truth test[i] = b -> " ^ around "i");
-  mistaken "a constant met in an earlier goal"
-    "constant b : class = class_of tree \"b\" goal h : b = 1 goal g : forall i: int. 0 <= i < 3 -> truth test[i] = b -> 0 = 0";
+  let constant = "constant b : class = class_of tree \"b\" " in
+  let filter = "goal g : forall i: int. 0 <= i < 3 -> truth test[i] = b -> " in
+  mistaken "a filter alone" (constant ^ filter ^ around "i");
+  mistaken "a constant met in an earlier goal" (constant ^ "goal h : b = 1 " ^ filter ^ "0 = 0");
   with_names [ "a"; "b"; "c" ] "goal g : abstract_safe net tree (up 0) test 0.5" ();
   let shape : World.oracle =
     let oracle = Toy.oracle world in
@@ -213,12 +225,14 @@ let test_closed () =
   let formula text = match (plan text).goals with [ g ] -> g.formula | _ -> Alcotest.fail "one goal" in
   let is_true name text = Alcotest.(check bool) name true (formula text = True) in
   is_true "a false premise guards what cannot be evaluated" "goal g : 1 = 2 -> truth test[99] = 0";
-  is_true "a negative radius holds nowhere" "goal g : forall x: vector real. in_ball x (image test[0]) (-. 0.5) -> predict net x = 0";
+  is_true "a negative radius holds nowhere"
+    "goal g : forall x: vector real. in_ball x (image test[0]) (-. 0.5) -> predict net x = 0";
   is_true "no sample passes the filter" ("goal g : forall i: int. 0 <= i < 3 -> truth test[i] = 2 -> " ^ around "i");
   is_true "an implication with a false premise" ("goal g : (" ^ at_0 "predict net x = 0" ^ ") -> 1 = 1");
-  Alcotest.(check bool) "a false goal" true (formula "goal g : 1.0 /. 3.0 = 0.33333333333333333333333333333333333333" = False);
-  Alcotest.(check bool) "negation of a negation" true
-    (Toy.verdicts world (plan ("goal g : not (not (" ^ at_0 "predict net x <> 0" ^ "))")) = [ Invalid (Witness Toy.witness) ])
+  Alcotest.(check bool) "a false goal" true
+    (formula "goal g : 1.0 /. 3.0 = 0.33333333333333333333333333333333333333" = False);
+  let twice = plan ("goal g : not (not (" ^ at_0 "predict net x <> 0" ^ "))") in
+  Alcotest.(check bool) "negation of a negation" true (Toy.verdicts world twice = [ Invalid (Witness Toy.witness) ])
 
 let () =
   let case name test = Alcotest.test_case name `Quick test in

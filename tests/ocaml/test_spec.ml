@@ -27,7 +27,8 @@ let literal =
   let digit = map (fun d -> "0123456789abcdef".[d]) (int_range 0 (base - 1)) in
   let digits = string_size ~gen:digit (int_range 1 60) in
   let exponent = int_range (-40) 40 in
-  let+ whole = digits and+ fraction = digits and+ exponent = if base = 16 then map Option.some exponent else opt exponent in
+  let exponent = if base = 16 then map Option.some exponent else opt exponent in
+  let+ whole = digits and+ fraction = digits and+ exponent = exponent in
   { base; whole; fraction; exponent }
 
 let read literals =

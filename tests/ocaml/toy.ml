@@ -7,8 +7,10 @@ let half n = Q.of_ints n 2
 let coordinates = List.map half [ -1; 0; 1; 2; 3 ]
 let grid = List.concat_map (fun a -> List.map (fun b -> [| a; b |]) coordinates) coordinates
 let images = [| [| half 0; half 0 |]; [| half 1; half 2 |]; [| half 2; half 1 |] |]
-let classes = [ 0; 1; 2 ]
-let hierarchy_text = "hierarchy h { group ab { class a = 0 class b = 1 } class c = 2 overlay bc = { b, c } cut k = { ab, c } never c -> b }"
+
+let hierarchy_text =
+  "hierarchy h { group ab { class a = 0 class b = 1 } class c = 2 \
+   overlay bc = { b, c } cut k = { ab, c } never c -> b }"
 
 type world = { table : (Q.t array, int array) Hashtbl.t; labels : int list }
 
@@ -19,14 +21,13 @@ let world ~outputs ~labels =
   { table; labels }
 
 let outputs world x = Hashtbl.find world.table x
-let maximisers world x =
-  let y = outputs world x in
-  List.filter (fun c -> Array.for_all (fun v -> v <= y.(c)) y) classes
+let maximisers world x = Points.maximisers (outputs world x)
 
 (* {1 The oracle} *)
 
 let describe_network : Protocol.network =
-  { input_shape = [ 2 ]; outputs = 3; opset = 17; operators = []; parameters = 0; neurons = 0; digest = ""; normalization_source = None }
+  { input_shape = [ 2 ]; outputs = 3; opset = 17; operators = []; parameters = 0; neurons = 0; digest = "";
+    normalization_source = None }
 
 let describe_dataset ?(class_names = []) world : Protocol.dataset =
   { length = List.length world.labels; shape = [ 2 ]; labels = world.labels; class_names; digest = "" }
@@ -77,27 +78,12 @@ let load ?(selection = everything) text =
   write file (header ^ text ^ "\nend\n");
   Spec.load file selection
 
-let plan ?selection ?samples oracle text = Interp.plan oracle ~folder:(Lazy.force folder) ~samples (load ?selection text)
+let plan ?selection ?samples oracle text =
+  Interp.plan oracle ~folder:(Lazy.force folder) ~samples (load ?selection text)
 
 (* {1 An honest prover} *)
 
-let bounded ~strict lower upper v =
-  let above l = if fst strict then Q.gt v l else Q.geq v l and below u = if snd strict then Q.lt v u else Q.leq v u in
-  Option.fold ~none:true ~some:above lower && Option.fold ~none:true ~some:below upper
-
-let inside x : Query.bound -> bool = function
-  | Ball { index; radius; _ } -> Array.for_all2 (fun v c -> Q.leq (Q.abs (Q.sub v c)) radius) x images.(index)
-  | Range { lower; upper } -> Array.for_all (bounded ~strict:(false, false) lower upper) x
-  | Feature f -> bounded ~strict:(f.strict_lower, f.strict_upper) f.lower f.upper x.(f.index)
-
-let compares y ({ terms; constant; strict } : Query.comparison) =
-  let term (t : Query.term) = Q.mul t.weight (Q.of_int y.(t.output)) in
-  let sum = List.fold_left (fun sum t -> Q.add sum (term t)) constant terms in
-  if strict then Q.sign sum > 0 else Q.sign sum >= 0
-
-let violates world x : Query.property -> bool = function
-  | Within { classes } -> List.exists (fun c -> not (List.mem c classes)) (maximisers world x)
-  | Avoid { cases } -> List.exists (List.for_all (compares (outputs world x))) cases
+let violates world x property = Points.violates (outputs world x) property
 
 let witness : Verdict.witness =
   { file = ""; picture = None; classes = []; margin = 1.; distance = 0.; centre = false }
@@ -106,6 +92,7 @@ let witness : Verdict.witness =
 let verdicts world (plan : Plan.t) =
   let answer query property : Verdict.concluded =
     let q = plan.queries.(query).query in
+    let inside x = Points.inside ~centre:(Array.get images) x in
     let wrong x = List.for_all (inside x) q.region && violates world x (List.nth q.properties property) in
     if List.exists wrong grid then Invalid (Witness witness) else Valid
   in

@@ -30,7 +30,8 @@ let oracle : World.oracle =
   { network = (fun ~loc n -> find ~loc "network" networks n.path);
     dataset = (fun ~loc d -> find ~loc "dataset" datasets d.source);
     predict =
-      (fun ~loc { dataset; indices; _ } -> List.map (answer (find ~loc "dataset" datasets dataset.source).labels) indices) }
+      (fun ~loc { dataset; indices; _ } ->
+         List.map (answer (find ~loc "dataset" datasets dataset.source).labels) indices) }
 
 (* {1 Printing} *)
 
@@ -47,11 +48,14 @@ let rec pp_formula ppf (f : Plan.leaf Formula.t) =
 
 let pp_linear ppf (c : Query.comparison) =
   let term ppf (t : Query.term) = Fmt.pf ppf "%s*y%d" (Q.to_string t.weight) t.output in
-  Fmt.pf ppf "%a + %s %s 0" Fmt.(list ~sep:(any " + ") term) c.terms (Q.to_string c.constant) (if c.strict then ">" else ">=")
+  let relation = if c.strict then ">" else ">=" in
+  Fmt.pf ppf "%a + %s %s 0" Fmt.(list ~sep:(any " + ") term) c.terms (Q.to_string c.constant) relation
 
 let pp_bound ppf : Query.bound -> unit = function
   | Ball { dataset; index; radius } -> Fmt.pf ppf "ball %s:%d %s" dataset.source index (Q.to_string radius)
-  | Range { lower; upper } -> Fmt.(pf ppf "range %a..%a" (option string) (Option.map Q.to_string lower) (option string) (Option.map Q.to_string upper))
+  | Range { lower; upper } ->
+    let side = Option.fold ~none:"" ~some:Q.to_string in
+    Fmt.pf ppf "range %s..%s" (side lower) (side upper)
   | Feature f ->
     let side op = Option.iter (fun q -> Fmt.pf ppf " %s %s" op (Q.to_string q)) in
     Fmt.pf ppf "x%d" f.index;
@@ -60,12 +64,15 @@ let pp_bound ppf : Query.bound -> unit = function
 
 let pp_property ppf : Query.property -> unit = function
   | Within { classes } -> Fmt.pf ppf "within {%a}" Fmt.(list ~sep:(any " ") int) classes
-  | Avoid { cases } -> Fmt.pf ppf "avoid %a" Fmt.(list ~sep:(any " or ") (brackets (list ~sep:(any ", ") pp_linear))) cases
+  | Avoid { cases } ->
+    let case = Fmt.(brackets (list ~sep:(any ", ") pp_linear)) in
+    Fmt.pf ppf "avoid %a" Fmt.(list ~sep:(any " or ") case) cases
 
 let pp_network ppf (n : Query.network) =
   let qs = Fmt.(list ~sep:(any " ") (using Q.to_string string)) in
   Fmt.string ppf (Filename.basename n.path);
-  Option.iter (fun (z : Query.normalization) -> Fmt.pf ppf " after (x - (%a)) / (%a)" qs z.mean qs z.std) n.normalization
+  let normalization (z : Query.normalization) = Fmt.pf ppf " after (x - (%a)) / (%a)" qs z.mean qs z.std in
+  Option.iter normalization n.normalization
 
 let pp_query ppf (q : Plan.query) =
   Fmt.pf ppf "%d: %a%a on %a" q.query.query pp_network q.network Fmt.(option (any ", domain " ++ string)) q.domain
@@ -85,9 +92,8 @@ let () =
   Format.set_margin 120;
   let file = Sys.argv.(1) in
   let defines = List.map define (List.tl (List.tl (Array.to_list Sys.argv))) in
-  match
-    Interp.plan oracle ~folder:(Filename.dirname file) ~samples:None (Spec.load file { defines; theories = []; goals = [] })
-  with
+  let goals () = Spec.load file { defines; theories = []; goals = [] } in
+  match Interp.plan oracle ~folder:(Filename.dirname file) ~samples:None (goals ()) with
   | plan -> pp Format.std_formatter plan
   | exception Diag.Error mistakes ->
     List.iter (Format.eprintf "%a@." Diag.pp) mistakes;
