@@ -76,7 +76,7 @@ def convert(request: Request) -> Conversion:
     writer = WRITERS[target]
     left_out = writer.left_out(tree)
     if left_out:
-        source.note(f"{target} does not hold {' and '.join(left_out)}; they are left out", None, "hier and json do")
+        source.note(f"{target} does not hold {', '.join(left_out)}: they are left out", None, "hier and json do")
     return Conversion(writer.write(tree), source_format, tree, hierarchy, tuple(source.notes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import graphlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,7 +90,9 @@ def _root(source: Source, roots: Roots, children: dict[str, list[str]], parents:
         found = roots.root
         by_name = [key for key, node in source.nodes.items() if found in (key, node.name, *node.aliases)]
         if not by_name:
-            raise source.refuse(f'there is no node "{found}"', None, f"the roots are {shorten(names_of(source, tops))}")
+            near = difflib.get_close_matches(found, (node.name for node in source.nodes.values()), n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"at the top: {shorten(names_of(source, tops))}"
+            raise source.refuse(f'there is no node "{found}"', None, hint)
         if len(by_name) > 1:
             raise source.refuse(f'{len(by_name)} nodes are called "{found}"', None, "name the root by its id")
         return by_name[0]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pyprover.hierarchy.convert.classes import ClassList, Entry
 from pyprover.hierarchy.convert.graph import Graph
 from pyprover.hierarchy.convert.source import Complaint, ConversionError, Source
+from pyprover.hierarchy.mistakes import Place
 
 _SHOWN = 5
 
@@ -107,5 +108,6 @@ def _check_own(source: Source, graph: Graph, leaves: list[str]) -> dict[str, int
         hint = "a class has no members: put it below itself, under another name"
         complaints.append(Complaint(source.file, node.place, message, hint))
     if complaints:
+        complaints.sort(key=lambda complaint: complaint.place or Place(0, 0, 0, 0))
         raise ConversionError(first_of(complaints))
     return indexes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 
 from pyprover.hierarchy.convert.source import Source, shorten
 from pyprover.hierarchy.lattice import Classes
@@ -31,34 +32,43 @@ class Names:
         return self._known[key][0] if self._known[key] else "the root"
 
     def give(self, groups: Mapping[Classes, tuple[Sequence[str], Sequence[str]]], root: Classes) -> None:
-        """Name each set of classes: it has keys of the source, the first of which names it, and further names."""
-        taken: dict[str, Classes] = {}
+        """Name each set of classes: it has keys of the source, the first of which names it, and further names.
+
+        A class keeps a name that no other class has, a group one that nothing else has; others are told apart.
+        """
+        names: dict[Classes, list[str]] = {}
+        for classes, (keys, extra) in groups.items():
+            own = [self._root] if classes == root and self._root is not None else []
+            names[classes] = list(dict.fromkeys([*own, *(name for key in keys for name in self._known[key]), *extra]))
+        count = Counter((candidates[0], len(classes) == 1) for classes, candidates in names.items())
+
+        def plain(classes: Classes) -> bool:
+            name, single = names[classes][0], len(classes) == 1
+            return count[name, single] == 1 and (single or not count[name, True])
+
+        taken: set[str] = set()
         changed: list[str] = []
-        # The root first: it may have a name of its own.
-        for classes in sorted(groups, key=lambda classes: classes != root):
-            keys, extra = groups[classes]
-            candidates = [name for key in keys for name in self._known[key]] + list(extra)
-            if classes == root and self._root is not None:
-                candidates.insert(0, self._root)
-            name = self._free(candidates[0], keys, classes, taken)
-            if name != candidates[0]:
+        for classes in sorted(names, key=lambda classes: not plain(classes)):
+            name = names[classes][0]
+            if not plain(classes):
+                name = self._told_apart(name, groups[classes][0], classes, taken)
                 changed.append(name)
-            taken[name] = classes
+            taken.add(name)
             self._names[classes] = name
-            self._aliases[classes] = tuple(alias for alias in dict.fromkeys(candidates) if alias != name)
+            self._aliases[classes] = tuple(alias for alias in names[classes] if alias != name)
         if changed:
             self._source.note(f"names that were given twice are told apart: {shorten(changed)}")
 
-    def _free(self, name: str, keys: Sequence[str], classes: Classes, taken: Mapping[str, Classes]) -> str:
-        """This name, or one that also has the qualifier of the node, or a number."""
+    def _told_apart(self, name: str, keys: Sequence[str], classes: Classes, taken: Set[str]) -> str:
+        """This name with the qualifier of the node, and with a number when that is taken too."""
         qualifier = "class" if len(classes) == 1 else "group"
         if keys:
             node = self._source.nodes[keys[0]]
             qualifier = node.qualifier or (node.name if node.name not in ("", name) else qualifier)
-        found, number = name, 1
+        found, number = f"{name} ({qualifier})", 1
         while found in taken:
-            found = f"{name} ({qualifier})" if number == 1 else f"{name} ({qualifier}, {number})"
             number += 1
+            found = f"{name} ({qualifier}, {number})"
         return found
 
     def of(self, classes: Classes) -> str:

@@ -71,7 +71,7 @@ def delimiter_of(text: Text) -> str | None:
 
 
 def rows_of(text: Text) -> list[Row]:
-    """Rows that hold something; cells without the blanks around them. Lines that begin with # are comments."""
+    """Rows that hold something; cells without the blanks around them. There are no comments: `#` may begin a name."""
     delimiter = delimiter_of(text)
     if delimiter is None:
         rows = [Row(tuple(line.split()), number) for number, line in enumerate(text.lines, 1)]
@@ -83,4 +83,4 @@ def rows_of(text: Text) -> list[Row]:
         except csv.Error as error:
             hint = 'a cell that holds a " is put between " and the inner one is doubled'
             raise text.refuse(f"not a row of cells: {error}", text.line_place(reader.line_num), hint) from None
-    return [row for row in rows if any(row.cells) and not row.cells[0].startswith("#")]
+    return [row for row in rows if any(row.cells)]

@@ -162,7 +162,11 @@ class _Builder:
         if lost:
             message = f"beside the tree, as overlays: {shorten(map(self.names.shown, lost))}"
             self.source.note(message, None, "overlays have no level; every name keeps its classes")
-        merged = [group for group in reversed(self.by_classes.values()) if len(group.keys) + len(group.extra) > 1]
+        merged = [
+            group
+            for group in reversed(self.by_classes.values())
+            if len({*map(self.names.shown, group.keys), *group.extra}) > 1
+        ]
         if merged:
             kept_names = [self.names.shown(group.keys[0]) if group.keys else group.extra[0] for group in merged]
             count = "1 node has" if len(merged) == 1 else f"{len(merged)} nodes have"

@@ -66,7 +66,9 @@ def _check_width(text: Text, rows: Sequence[Row], width: int) -> None:
     for row in rows:
         if len(row.cells) != width:
             hint = None
-            if len(row.cells) == 1:
+            if row.cells[0].startswith("#"):
+                hint = "comments are not read: remove this line"
+            elif len(row.cells) == 1:
                 hint = "a list of classes is no hierarchy: it goes with one, by --classes"
             elif delimiter_of(text) is None and len(row.cells) > width:
                 hint = "names with blanks need tabs or commas between the two"

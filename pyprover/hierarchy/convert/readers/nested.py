@@ -10,6 +10,8 @@ A document may hold the tree in a field `tree`, beside a `name` of the hierarchy
 
 from __future__ import annotations
 
+from collections import deque
+
 from pyprover.hierarchy.convert.documents import Document, Fields, Items, Scalar, read_json, read_yaml
 from pyprover.hierarchy.convert.source import Source, SourceNode, SourceOverlay
 from pyprover.hierarchy.convert.text import Text
@@ -43,12 +45,12 @@ def _read(text: Text, document: Document) -> Source:
 
 
 class _Reader:
-    """Nodes and links of a nested document, by a stack: documents may be deeper than Python calls."""
+    """Nodes and links of a nested document, by a queue: documents may be deeper than Python calls."""
 
     def __init__(self, source: Source, text: Text) -> None:
         self.source = source
         self.text = text
-        self.waiting: list[tuple[Document, str]] = []
+        self.waiting: deque[tuple[Document, str]] = deque()
 
     def tree(self, document: Document) -> None:
         # The top is the root when it is one object or one key; otherwise it is a root without a name.
@@ -58,7 +60,7 @@ class _Reader:
         else:
             self.members(document, None)
         while self.waiting:
-            below, parent = self.waiting.pop()
+            below, parent = self.waiting.popleft()
             self.members(below, parent)
 
     def members(self, document: Document, parent: str | None) -> None:
@@ -107,12 +109,15 @@ class _Reader:
         key = str(name.value)
         if not key:
             raise self.text.refuse("a name has at least one character", name.place)
-        leaf = isinstance(below, Scalar)
         known = self.source.nodes.get(key)
-        if known is not None and (not leaf or known.index is not None or parent is None):
+        # A class may be in several groups.
+        again = isinstance(below, Scalar) and known is not None and known.index == below.value and parent is not None
+        if known is not None and not again:
             line = f" (line {known.place.line})" if known.place else ""
             raise self.text.refuse(f'"{key}" is already the name of a node{line}', name.place, "names are different")
         node = self.source.nodes.setdefault(key, SourceNode(key, name.place))
+        if parent is not None:
+            self.source.link(parent, key, name.place)
         if isinstance(below, Scalar):
             if below.value is not None and not isinstance(below.value, int):
                 hint = "a class has null, or the index of its output"
@@ -120,9 +125,7 @@ class _Reader:
             if below.value is not None and below.value < 0:
                 raise self.text.refuse(f'the index of "{key}" is negative', below.place)
             node.index = below.value
-        if parent is not None:
-            self.source.link(parent, key, name.place)
-        if not leaf:
+        else:
             self.waiting.append((below, key))
 
 

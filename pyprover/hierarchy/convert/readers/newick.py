@@ -2,7 +2,7 @@
 
 Names stand after their group; odd ones are between single quotes, doubled inside. Underscores are kept. Branch
 lengths and comments are left out, but `[&&NHX:index=3]` is the index of a class. Groups without a name are
-numbered.
+numbered, and so are those whose name is a number without quotes: commonly the support of a branch.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _TOKEN = re.compile(
     r"(?P<blank>\s+)|(?P<comment>\[[^\]]*\])|(?P<mark>[(),;])|(?P<length>:\s*[^\s()\[\]':;,]+)"
     r"|(?P<quoted>'(?:[^']|'')*')|(?P<bare>[^\s()\[\]':;,]+)"
 )
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _INDEX = re.compile(r"\[&&NHX(?::[^\]]*)?:index=([0-9]+)[:\]]")
 
 
@@ -128,6 +129,8 @@ def _name(text: Text, token: _Token, current: _Clade | None) -> None:
     if current is None or current.name is not None:
         message = f"not Newick: unexpected name {token.text}"
         raise text.refuse(message, token.place, "a name with blanks stands between ' and '")
+    if token.kind == "bare" and current.members and _NUMBER.fullmatch(token.text):
+        return
     current.name = token.text[1:-1].replace("''", "'") if token.kind == "quoted" else token.text
     current.place = token.place
     if not current.name:

@@ -35,8 +35,9 @@ def read(text: Text, columns: Sequence[str] | None) -> Source:
             source.nodes[key].index = _index(text, row, indexes)
     for level, i in zip(levels[1:], places[1:], strict=True):
         blocks = tuple(dict.fromkeys(_key(level, row.cells[i]) for row in body))
-        # A level with as many groups as classes gives other names to the classes; one with gaps is no cut.
-        if 1 < len(blocks) < len(body) and all(block in source.nodes for block in blocks):
+        if not all(block in source.nodes for block in blocks):
+            source.note(f'level "{level}" has empty cells: it gives groups, but no cut', text.line_place(header.line))
+        elif 1 < len(blocks) < len(body):  # as many groups as classes are other names of the classes
             source.cuts[level] = blocks
     return source
 

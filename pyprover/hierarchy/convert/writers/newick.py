@@ -6,7 +6,8 @@ import re
 
 from pyprover.hierarchy.convert.shape import Node, Tree
 
-_BARE = re.compile(r"[^\s()\[\]':;,]+")
+# A bare number would be read as the support of a branch.
+_BARE = re.compile(r"(?![-+.\d])[^\s()\[\]':;,]+")
 
 
 def write(tree: Tree) -> str:
