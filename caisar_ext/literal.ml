@@ -44,22 +44,23 @@ let compare_integers (b : Spec.builtin) x y =
   truth
     (match b with Le -> order <= 0 | Lt -> order < 0 | Ge -> order >= 0 | Gt -> order > 0 | _ -> order = 0)
 
-(* A relation between two classes, at most one of them unknown: the set of answers for which it holds. *)
-let relation term ~classes related (a : Value.t) (b : Value.t) =
+(* The answer [a] is among [answers c], [c] the reference; either may be unknown, or both. *)
+let relation term ~classes answers (a : Value.t) (c : Value.t) =
   let index z =
     if Z.sign z >= 0 && Z.lt z (Z.of_int classes) then Z.to_int z
     else error term "class %s is out of range 0..%d" (Z.to_string z) (classes - 1)
   in
-  let answers p = leaf term (Answer (Classes.of_list (List.filter p (List.init classes Fun.id)))) in
-  match (a, b) with
-  | Int a, Int b -> truth (related (index a) (index b))
-  | Answer _, Int b ->
-    let b = index b in
-    answers (fun a -> related a b)
-  | Int a, Answer _ -> answers (related (index a))
-  | Answer _, Answer _ -> answers (fun a -> related a a)
+  let among set = leaf term (Answer set) in
+  let such_that p = among (Classes.of_list (List.filter p (List.init classes Fun.id))) in
+  match (a, c) with
+  | Int a, Int c -> truth (Classes.mem (index a) (answers (index c)))
+  | Answer _, Int c -> among (answers (index c))
+  | Int a, Answer _ ->
+    let a = index a in
+    such_that (fun c -> Classes.mem a (answers c))
+  | Answer _, Answer _ -> such_that (fun c -> Classes.mem c (answers c))
   | Tie tie, _ | _, Tie tie -> leaf term (Undecided tie)
-  | a, b -> error term "classes are expected, not %s and %s" (Value.describe a) (Value.describe b)
+  | a, c -> error term "classes are expected, not %s and %s" (Value.describe a) (Value.describe c)
 
 let in_ball (term : Spec.term) radius ({ view; index } : Value.sample) : _ Formula.t =
   match Linear.to_constant radius with
@@ -71,8 +72,8 @@ let in_ball (term : Spec.term) radius ({ view; index } : Value.sample) : _ Formu
 
 let equal_classes term ~outputs (a : Value.t) (b : Value.t) =
   match (a, b) with
-  | Answer network, _ | _, Answer network -> relation term ~classes:(outputs network) ( = ) a b
-  | _ -> relation term ~classes:max_int ( = ) a b
+  | Answer network, _ | _, Answer network -> relation term ~classes:(outputs network) Classes.singleton a b
+  | _ -> relation term ~classes:max_int Classes.singleton a b
 
 (* The first class met with a hierarchy is the one whose groups the goal is about. *)
 let refer scope t (c : Value.t) =
@@ -82,9 +83,13 @@ let refer scope t (c : Value.t) =
 
 let of_builtin ~outputs scope (term : Spec.term) (b : Spec.builtin) (args : Value.t list) =
   let loc = Lazy.force term.loc in
-  let in_hierarchy t related a c =
+  let in_hierarchy t answers a c =
     refer scope t c;
-    relation term ~classes:(Hierarchy.class_count t) related a c
+    relation term ~classes:(Hierarchy.class_count t) answers a c
+  in
+  let at_level t level =
+    Hierarchy.check_level ?loc t level;
+    in_hierarchy t (fun c -> Hierarchy.extension t (Hierarchy.at_level t level c))
   in
   match (b, args) with
   | (Lt | Le | Gt | Ge | Equal), [ Real x; Real y ] -> compare_reals term b x y
@@ -92,16 +97,10 @@ let of_builtin ~outputs scope (term : Spec.term) (b : Spec.builtin) (args : Valu
   | Equal, [ ((Answer _ | Tie _ | Int _) as x); ((Answer _ | Tie _ | Int _) as y) ] -> equal_classes term ~outputs x y
   | Equal, [ Text x; Text y ] -> truth (String.equal x y)
   | Member, [ a; Group (t, extension) ] ->
-    relation term ~classes:(Hierarchy.class_count t) (fun a _ -> Classes.mem a extension) a (Int Z.zero)
-  | Within, [ Hierarchy t; Level level; a; c ] ->
-    Hierarchy.check_level ?loc t level;
-    in_hierarchy t (fun answer reference -> Hierarchy.within t level ~reference ~answer) a c
-  | Same_group, [ Hierarchy t; Text cut; a; c ] ->
-    let level = Hierarchy.Cut cut in
-    Hierarchy.check_level ?loc t level;
-    in_hierarchy t (fun answer reference -> Hierarchy.within t level ~reference ~answer) a c
-  | Forbidden, [ Hierarchy t; a; c ] ->
-    in_hierarchy t (fun answer reference -> Hierarchy.forbidden t ~reference ~answer) a c
+    relation term ~classes:(Hierarchy.class_count t) (fun _ -> extension) a (Int Z.zero)
+  | Within, [ Hierarchy t; Level level; a; c ] -> at_level t level a c
+  | Same_group, [ Hierarchy t; Text cut; a; c ] -> at_level t (Cut cut) a c
+  | Forbidden, [ Hierarchy t; a; c ] -> in_hierarchy t (Hierarchy.forbidden_answers t) a c
   | In_ball, [ Vector Input; Vector (Image s); Real radius ] -> in_ball term radius s
   | In_ball, _ ->
     error term ~hint:"write: in_ball x (image d[i]) eps" "in_ball: the input and the image of a sample are expected"

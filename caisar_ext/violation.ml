@@ -9,7 +9,8 @@ type literal =
 type located = { literal : literal; loc : Diag.location option Lazy.t }
 type case = { region : Query.bound list; property : Query.property }
 
-(* A conjunction of the normal form; [answer]: the classes among which the answer must be. *)
+(* A conjunction of the normal form; [answer]: the classes among which the answer must be. Below, [all] is the set of
+   all classes. *)
 type conjunct = { bounds : Query.bound list; comparisons : Query.comparison list; answer : Classes.t option }
 
 exception Undecided_literal of Value.tie
@@ -61,7 +62,7 @@ let outside ~loc (b : Query.bound) =
     Diag.error ?loc:(Lazy.force loc) ~hint:"use in_ball and valid_image as premises only"
       "the outside of a ball or of a range of images is not a region"
 
-let literal ~outputs ~positive { literal; loc } =
+let literal ~all ~positive { literal; loc } =
   match (literal, positive) with
   | Undecided tie, _ -> raise (Undecided_literal tie)
   | Bound b, true -> [ one_bound b ]
@@ -69,47 +70,47 @@ let literal ~outputs ~positive { literal; loc } =
   | Outcome c, true -> [ { top with comparisons = [ c ] } ]
   | Outcome c, false -> [ { top with comparisons = [ opposite c ] } ]
   | Answer s, _ ->
-    let all = Classes.of_list (List.init outputs Fun.id) in
     let s = if positive then s else Classes.diff all s in
     if Classes.is_empty s then [] else [ { top with answer = Some s } ]
 
-let rec normal_form ~loc ~outputs ~positive (f : located Formula.t) =
-  let sub = normal_form ~loc ~outputs ~positive in
+let rec normal_form ~loc ~all ~positive (f : located Formula.t) =
+  let sub = normal_form ~loc ~all ~positive in
   match (f, positive) with
   | True, true | False, false -> [ top ]
   | True, false | False, true -> []
-  | Leaf l, _ -> literal ~outputs ~positive l
-  | Not g, _ -> normal_form ~loc ~outputs ~positive:(not positive) g
+  | Leaf l, _ -> literal ~all ~positive l
+  | Not g, _ -> normal_form ~loc ~all ~positive:(not positive) g
   | And fs, true | Or fs, false -> List.fold_left (fun conjuncts g -> product ~loc conjuncts (sub g)) [ top ] fs
   | Or fs, true | And fs, false -> union ~loc (List.map sub fs)
 
 (* [c] is a maximiser: its output is at least every other. *)
-let wins ~outputs c : Query.comparison list =
+let wins ~all c : Query.comparison list =
   let beats k : Query.comparison =
     let terms : Query.term list = [ { output = c; weight = Q.one }; { output = k; weight = Q.minus_one } ] in
     { terms; constant = Q.zero; strict = false }
   in
-  List.filter_map (fun k -> if k = c then None else Some (beats k)) (List.init outputs Fun.id)
+  List.map beats (Classes.elements (Classes.remove c all))
 
-let avoided ~outputs conjunct =
+let avoided ~all conjunct =
   match conjunct.answer with
   | None -> [ conjunct.comparisons ]
-  | Some s -> List.map (fun c -> conjunct.comparisons @ wins ~outputs c) (Classes.elements s)
+  | Some s -> List.map (fun c -> conjunct.comparisons @ wins ~all c) (Classes.elements s)
 
 (* One region: conjunctions that only speak of the answer become one allowed set, the others one list of cases. *)
-let properties ~outputs conjuncts : Query.property list =
+let properties ~all conjuncts : Query.property list =
   let by_answer, others =
     List.partition (fun c -> c.comparisons = [] && c.answer <> None) conjuncts
   in
   let refused =
     List.fold_left (fun s c -> Classes.union s (Option.get c.answer)) Classes.empty by_answer
   in
-  let allowed = List.filter (fun c -> not (Classes.mem c refused)) (List.init outputs Fun.id) in
+  let allowed = Classes.elements (Classes.diff all refused) in
   (if by_answer = [] then [] else [ Query.Within { classes = allowed } ])
-  @ if others = [] then [] else [ Query.Avoid { cases = List.concat_map (avoided ~outputs) others } ]
+  @ if others = [] then [] else [ Query.Avoid { cases = List.concat_map (avoided ~all) others } ]
 
 let cases ~loc ~outputs body =
-  match normal_form ~loc ~outputs ~positive:false body with
+  let all = Classes.of_list (List.init outputs Fun.id) in
+  match normal_form ~loc ~all ~positive:false body with
   | exception Undecided_literal tie -> Error tie
   | conjuncts ->
     let regions = Hashtbl.create 7 and order = ref [] in
@@ -120,6 +121,6 @@ let cases ~loc ~outputs body =
          Hashtbl.replace regions region (c :: Option.value ~default:[] (Hashtbl.find_opt regions region)))
       conjuncts;
     let of_region region =
-      List.map (fun property -> { region; property }) (properties ~outputs (List.rev (Hashtbl.find regions region)))
+      List.map (fun property -> { region; property }) (properties ~all (List.rev (Hashtbl.find regions region)))
     in
     Ok (List.concat_map of_region (List.rev !order))

@@ -44,7 +44,7 @@ let agrees (world, sentence) =
       | _ -> false)
 
 let law =
-  QCheck2.Test.make ~name:"a sentence is Valid when it is true, Invalid when it is false" ~count:400
+  QCheck2.Test.make ~name:"a sentence is Valid when it is true, Invalid when it is false" ~count:250
     ~print:(fun (_, s) -> Sentences.sentence_text s)
     (QCheck2.Gen.pair world Sentences.sentence) agrees
 
