@@ -7,6 +7,7 @@ there what they find, to be read in the difference.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from pyprover.hierarchy.canonical import to_sexp
 from pyprover.hierarchy.convert.conversion import Request, convert
+from pyprover.hierarchy.convert.formats import READERS, WRITERS
 from pyprover.hierarchy.convert.source import Complaint, ConversionError
 from pyprover.hierarchy.reader import of_bytes
 
@@ -226,3 +228,23 @@ def test_other_ends(tmp_path: Path) -> None:
     assert run("latin1.csv").returncode == 3
     assert run("--help=plain").returncode == 0
     assert run(good, CAISAR_EXT_PYTHON="/bin/false").returncode == 4
+
+
+# The page.
+
+PAGE = (ROOT / "grammar" / "convert.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_page(tmp_path: Path) -> None:
+    source = re.search(r"^```csv\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    written = re.search(r"^```hier\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    assert source
+    assert written
+    (tmp_path / "life.csv").write_text(source[1], encoding="utf-8")
+    assert convert(Request(str(tmp_path / "life.csv"))).text == written[1]
+
+
+def test_the_page_lists_the_formats() -> None:
+    readers, writers = PAGE.split("| `--from` |")[1].split("| `--to` |")
+    assert set(re.findall(r"^\| `([\w-]+)`", readers, re.MULTILINE)) == set(READERS)
+    assert set(re.findall(r"^\| `([\w-]+)`", writers, re.MULTILINE)) == set(WRITERS)

@@ -39,10 +39,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Conversion:
-    """The text to write, what it means, and what the user should know."""
+    """The text to write, what it means, and what to tell the user; ``source_nodes`` are counted as they were read."""
 
     text: str
     source_format: str
+    source_nodes: int
     tree: Tree
     hierarchy: Hierarchy
     notes: tuple[Complaint, ...]
@@ -77,7 +78,7 @@ def convert(request: Request) -> Conversion:
     left_out = writer.left_out(tree)
     if left_out:
         source.note(f"{target} does not hold {', '.join(left_out)}: they are left out", None, "hier and json do")
-    return Conversion(writer.write(tree), source_format, tree, hierarchy, tuple(source.notes))
+    return Conversion(writer.write(tree), source_format, len(graph.order), tree, hierarchy, tuple(source.notes))
 
 
 def _check_names(file: str, tree: Tree) -> None:
