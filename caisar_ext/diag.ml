@@ -16,20 +16,31 @@ let make ?loc ?hint message = { location = loc; message; hint }
 let error ?loc ?hint fmt =
   Format.kasprintf (fun message -> raise (Error [ make ?loc ?hint message ])) fmt
 
-(* Files are read again only when a diagnostic is made, so cost does not matter here. *)
+let read_text file =
+  let ic = open_in_bin file in
+  Fun.protect ~finally:(fun () -> close_in ic) (fun () ->
+      try really_input_string ic (in_channel_length ic) with End_of_file | Sys_error _ -> "")
+
+(* Lines of files, as they were at a time and size: locations are made for every term that could go wrong. *)
+let known : (string, (float * int) * string array) Hashtbl.t = Hashtbl.create 4
+
+let lines file =
+  match Unix.stat file with
+  | exception Unix.Unix_error _ -> [||]
+  | { st_mtime; st_size; _ } -> (
+      match Hashtbl.find_opt known file with
+      | Some (stamp, lines) when stamp = (st_mtime, st_size) -> lines
+      | _ ->
+        let lines = try Array.of_list (String.split_on_char '\n' (read_text file)) with Sys_error _ -> [||] in
+        Hashtbl.replace known file ((st_mtime, st_size), lines);
+        lines)
+
 let source_line ?source file number =
-  let nth text = List.nth_opt (String.split_on_char '\n' text) (number - 1) in
   match source with
-  | Some text -> nth text
-  | None -> (
-      match open_in_bin file with
-      | exception Sys_error _ -> None
-      | ic ->
-        let text =
-          Fun.protect ~finally:(fun () -> close_in ic) (fun () ->
-              try really_input_string ic (in_channel_length ic) with End_of_file | Sys_error _ -> "")
-        in
-        nth text)
+  | Some text -> List.nth_opt (String.split_on_char '\n' text) (number - 1)
+  | None ->
+    let lines = lines file in
+    if number >= 1 && number <= Array.length lines then Some lines.(number - 1) else None
 
 (* Continuation bytes of UTF-8 do not start a code point. *)
 let code_points text bytes =
