@@ -12,7 +12,7 @@ type context = {
 }
 
 let memory () = Hashtbl.create 16
-let context (world : World.t) memory = { world; memory; met = Agreement.create world.oracle; scope = None; site = None }
+let context world memory = { world; memory; met = Agreement.create (World.oracle world); scope = None; site = None }
 
 type 'leaf leaves = {
   atom : context -> Spec.term -> Spec.builtin -> Value.t list -> 'leaf Formula.t;
@@ -22,7 +22,7 @@ type 'leaf leaves = {
 let error (term : term) ?hint fmt = Diag.error ?loc:(Lazy.force term.loc) ?hint fmt
 
 let outputs context (term : term) network =
-  (context.world.World.oracle.network ~loc:(Lazy.force term.loc) network).outputs
+  ((World.oracle context.world).network ~loc:(Lazy.force term.loc) network).outputs
 
 (* Terms of our theories have no location of their own: theirs is where the specification uses them. *)
 let located context (term : term) = match context.site with Some loc -> { term with loc } | None -> term
@@ -185,7 +185,7 @@ let rec value context env (term : term) : Value.t =
 and remembered context d =
   let found, met =
     World.memo context.memory d.id (fun () ->
-        let met = Agreement.create context.world.oracle in
+        let met = Agreement.create (World.oracle context.world) in
         (value { context with met } Env.empty (Lazy.force d.body), met))
   in
   Agreement.again context.met met;

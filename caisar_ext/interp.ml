@@ -19,17 +19,18 @@ let fits sample input =
   axes sample = axes input || (List.length (axes input) <= 1 && size sample = size input)
 
 (* Features that the network and the samples have, as the literals of a body name them. *)
-let check_features (world : World.t) (network : Query.network) body =
+let check_features world (network : Query.network) body =
+  let oracle = World.oracle world in
   let check ({ literal; loc } : Violation.located) =
     match literal with
     | Bound (Feature { index; _ }) ->
-      let features = size (world.oracle.network ~loc:None network).input_shape in
+      let features = size (oracle.network ~loc:None network).input_shape in
       if index >= features then
         Diag.error ?loc:(Lazy.force loc) "index %d is out of range 0..%d: the network's input has %d features" index
           (features - 1) features
     | Bound (Ball { dataset; _ }) ->
-      let input = (world.oracle.network ~loc:None network).input_shape in
-      let sample = (world.oracle.dataset ~loc:None dataset).shape in
+      let input = (oracle.network ~loc:None network).input_shape in
+      let sample = (oracle.dataset ~loc:None dataset).shape in
       if not (fits sample input) then
         let pp = Fmt.(list ~sep:(any "x") int) in
         Diag.error ?loc:(Lazy.force loc) "samples of %s have shape %a, the network's input %a" dataset.source pp sample
@@ -39,11 +40,11 @@ let check_features (world : World.t) (network : Query.network) body =
   List.iter check (Formula.leaves body)
 
 (* No prover can say much about an input without bounds. *)
-let check_bounded (world : World.t) (f : term) network (region : Query.bound list) =
+let check_bounded world (f : term) network (region : Query.bound list) =
   let everywhere side =
     List.exists (function Query.Ball _ -> true | Range r -> side (r.lower, r.upper) <> None | Feature _ -> false) region
   in
-  let features = lazy (size (world.oracle.network ~loc:None network).input_shape) in
+  let features = lazy (size ((World.oracle world).network ~loc:None network).input_shape) in
   let check name side =
     let bounded = Hashtbl.create 8 in
     List.iter

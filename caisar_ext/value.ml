@@ -1,27 +1,23 @@
-(** What terms of a specification evaluate to. *)
-
-(** Samples [first] to [first + length - 1] of a dataset. *)
 type view = { dataset : Query.dataset; labels : int array; first : int; length : int }
 
-type sample = { view : view; index : int  (** in the file's numbering *) }
+type sample = { view : view; index : int }
 
-(** The network's answer at a sample is not one class: several share the maximum, or none has it (not a number). *)
 type tie = { sample : sample; classes : int list }
 
 type vector =
-  | Input  (** the [x] of [forall x] *)
+  | Input
   | Image of sample
   | Constants of Q.t list
   | Normalized of vector * Query.normalization
-  | Outputs of Query.network  (** at the input *)
+  | Outputs of Query.network
 
 type t =
-  | Int of Z.t  (** classes included *)
-  | Answer of Query.network  (** [predict net x] *)
-  | Tie of tie  (** [predict net (image s)] *)
+  | Int of Z.t
+  | Answer of Query.network
+  | Tie of tie
   | Real of Linear.t
   | Text of string
-  | Model of string  (** absolute path *)
+  | Model of string
   | Dataset of view
   | Sample of sample
   | Vector of vector
@@ -29,7 +25,6 @@ type t =
   | Level of Hierarchy.level
   | Group of Hierarchy.t * Hierarchy.Classes.t
 
-(** For messages. *)
 let describe = function
   | Int _ -> "an integer"
   | Answer _ -> "the answer at the input"

@@ -1,12 +1,7 @@
-(** What a specification refers to outside of itself: hierarchies, datasets, the network's answers at samples. Each is
-    fetched once. *)
-
-(** How to ask a prover; [loc] is where the specification names the thing, for errors. Answers may be asked for again
-    and again: the caller remembers them. *)
 type oracle = {
   network : loc:Diag.location option -> Query.network -> Protocol.network;
   dataset : loc:Diag.location option -> Query.dataset -> Protocol.dataset;
-  predict : loc:Diag.location option -> Protocol.predict -> int list list;  (** arg-max set at each index *)
+  predict : loc:Diag.location option -> Protocol.predict -> int list list;
 }
 
 type t = {
@@ -21,7 +16,6 @@ type t = {
 let create oracle ~folder ~samples =
   { oracle; folder; samples; hierarchies = Hashtbl.create 4; views = Hashtbl.create 4; answers = Hashtbl.create 4 }
 
-(* [memo table key make] is the value of [key], made at the first request. *)
 let memo table key make =
   match Hashtbl.find_opt table key with
   | Some v -> v
@@ -29,6 +23,8 @@ let memo table key make =
     let v = make () in
     Hashtbl.add table key v;
     v
+
+let oracle world = world.oracle
 
 let path world p = if Filename.is_relative p then Filename.concat world.folder p else p
 
@@ -38,7 +34,7 @@ let hierarchy world ~loc p =
       if not (Sys.file_exists file) then Diag.error ?loc "no hierarchy %s" file;
       Hierarchy_reader.read_file file)
 
-(** The samples of a dataset that the user wants. *)
+
 let view world ~loc source : Value.view =
   memo world.views source (fun () ->
       let dataset : Query.dataset = { source; base = world.folder } in
@@ -47,7 +43,7 @@ let view world ~loc source : Value.view =
       let first = min first info.length and last = min last info.length in
       ({ dataset; labels = Array.of_list info.labels; first; length = max 0 (last - first) } : Value.view))
 
-(** The network's answer at a sample, asked for the whole view at once. *)
+
 let answer world ~loc network ({ view; index } as sample : Value.sample) : Value.t =
   let known = memo world.answers (network, view.dataset) (fun () -> Hashtbl.create view.length) in
   if not (Hashtbl.mem known index) then begin
