@@ -39,7 +39,7 @@ NAMES = [
     "[c]",
     "#d",
 ]
-NAMES += [":e", "null", "yes", "name", "tree", "-1.5", "index", "&f", "*g", "*)", "{h}", "nodes"]
+NAMES += [":e", "null", "yes", "name", "tree", "-1.5", "index", "&f", "*g", "*)", "{h}", "nodes", "a\u2028b", "x\x85y"]
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,8 @@ def as_json(hierarchy: Hierarchy) -> tuple[str, str]:
 
 
 def as_yaml(hierarchy: Hierarchy) -> tuple[str, str]:
-    return "c.yaml", yaml.safe_dump({"tree": {hierarchy.name: as_nested(hierarchy)}}, allow_unicode=True)
+    # Other characters than ASCII as escapes: a NEL in a YAML scalar is a line break.
+    return "c.yaml", yaml.safe_dump({"tree": {hierarchy.name: as_nested(hierarchy)}})
 
 
 def as_objects(hierarchy: Hierarchy) -> tuple[str, str]:

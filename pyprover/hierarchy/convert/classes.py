@@ -71,7 +71,9 @@ def read_names(file: str) -> dict[str, str]:
 
 
 def _text_entries(text: Text) -> list[Entry]:
-    lines = [line.strip() for line in text.content.rstrip().splitlines()]
+    lines = [line.strip() for line in text.lines]
+    while lines and not lines[-1]:
+        lines.pop()
     for number, line in enumerate(lines, 1):
         if not line:
             hint = "each line is a class: an empty one would shift those that follow"

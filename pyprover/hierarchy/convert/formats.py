@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -63,6 +64,7 @@ WRITERS = {
     "newick": Writer(write_newick.write, _beside),
 }
 
+_NODES = re.compile(r'"nodes"\s*:\s*\[')
 _SUFFIXES = {
     ".hier": "hier",
     ".json": "json",
@@ -89,7 +91,7 @@ def format_of_input(text: Text, stated: str | None) -> str:
     suffix = PurePath(text.file).suffix.lower()
     found = _SUFFIXES.get(suffix)
     if found == "json":
-        return "node-link" if '"nodes"' in text.content and '"source"' in text.content else "json"
+        return "node-link" if _NODES.search(text.content) and '"source"' in text.content else "json"
     if found is None and suffix in (".csv", ".tsv", ".txt", ".edges", ""):
         found = _format_of_rows(text)
     return _known(found or "", READERS, "--from", text.file)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +21,8 @@ class Text:
 
     @property
     def lines(self) -> list[str]:
-        """Without their ends."""
-        return self.content.splitlines()
+        """Without their ends: line feeds, carriage returns, or both. Other separators may stand in names."""
+        return re.split(r"\r\n|\n|\r", self.content)
 
     def line_place(self, line: int) -> Place:
         """All of a line, without the blanks around it."""
@@ -76,7 +78,7 @@ def rows_of(text: Text) -> list[Row]:
     if delimiter is None:
         rows = [Row(tuple(line.split()), number) for number, line in enumerate(text.lines, 1)]
     else:
-        reader = csv.reader(text.content.splitlines(keepends=True), delimiter=delimiter, strict=True)
+        reader = csv.reader(io.StringIO(text.content, newline=""), delimiter=delimiter, strict=True)
         rows = []
         try:
             rows.extend(Row(tuple(cell.strip() for cell in cells), reader.line_num) for cells in reader)

@@ -17,6 +17,7 @@ from pyprover.hierarchy.convert.source import Source, SourceNode, SourceOverlay
 from pyprover.hierarchy.convert.text import Text
 
 _TOP = ""
+_FIELDS = {"file", "ok", "mistakes", "name", "depth", "tree", "overlays", "cuts", "never"}
 
 
 def read_nested_json(text: Text) -> Source:
@@ -31,17 +32,24 @@ def read_nested_yaml(text: Text) -> Source:
 
 def _read(text: Text, document: Document) -> Source:
     source = Source(text.file)
-    tree = document.get("tree") if isinstance(document, Fields) else None
-    if tree is None:
+    tree = document.get("tree") if isinstance(document, Fields) and _has_tree_field(document) else None
+    if tree is None or not isinstance(document, Fields):
         _Reader(source, text).tree(document)
         return source
-    assert isinstance(document, Fields)
     name = document.get("name")
     if isinstance(name, Scalar) and name.value not in (None, ""):
         source.name = str(name.value)
     _Reader(source, text).tree(tree)
     _read_beside(source, text, document)
     return source
+
+
+def _has_tree_field(document: Fields) -> bool:
+    """Whether `tree` is a field of the document, not a group of trees among other groups."""
+    return all(
+        key.value in _FIELDS and (key.value == "tree" or not isinstance(value, Fields))
+        for key, value in document.fields
+    )
 
 
 class _Reader:
@@ -95,6 +103,7 @@ class _Reader:
         assert name is not None
         below = item.get("children") or item.get("members")
         if below is None or (isinstance(below, Items) and not below.items and item.get("group") is None):
+            self.refuse_members(item, name)
             index = item.get("index") or Scalar(None, name.place)
             self.add(name, index, parent)
         else:
@@ -103,6 +112,15 @@ class _Reader:
         if isinstance(aliases, Items):
             found = tuple(str(alias.value) for alias in aliases.items if isinstance(alias, Scalar))
             self.source.nodes[str(name.value)].aliases = found
+
+    def refuse_members(self, item: Fields, name: Scalar) -> None:
+        """An object that holds objects in another field is no class."""
+        for key, value in item.fields:
+            if isinstance(value, Fields) or (
+                isinstance(value, Items) and any(isinstance(i, Fields) for i in value.items)
+            ):
+                message = f'"{name.value}" has no children, but objects in its field "{key.value}"'
+                raise self.text.refuse(message, key.place, "the members of a group are its children")
 
     def add(self, name: Scalar, below: Document, parent: str | None) -> None:
         """One node, and its members to be read later."""

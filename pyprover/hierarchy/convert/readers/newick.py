@@ -118,9 +118,8 @@ def _parse(text: Text) -> _Clade:
     if current is None:
         raise text.refuse("the file is empty")
     if not closed:
-        raise text.refuse(
-            "not Newick: the tree has no ; at its end", text.line_place(len(text.content.rstrip().splitlines()))
-        )
+        end = max(number for number, line in enumerate(text.lines, 1) if line.strip())
+        raise text.refuse("not Newick: the tree has no ; at its end", text.line_place(end))
     return current
 
 

@@ -85,10 +85,14 @@ def _key(level: str, value: str) -> str:
 def _check(text: Text, header: Row, body: Sequence[Row]) -> None:
     if len(set(header.cells)) != len(header.cells) or not all(header.cells):
         raise text.refuse("the columns need different names", text.line_place(header.line))
+    hint = "the first line names the columns"
+    for cell, column in zip(header.cells, zip(*(row.cells for row in body), strict=False), strict=False):
+        if cell.isdigit() or cell in column:
+            raise text.refuse(f'"{cell}" is no name of a column: is this a row?', text.line_place(header.line), hint)
     for row in body:
         if len(row.cells) != len(header.cells):
             message = f"expected {len(header.cells)} cells on this line, found {len(row.cells)}"
-            raise text.refuse(message, text.line_place(row.line), "the first line names the columns")
+            raise text.refuse(message, text.line_place(row.line), hint)
 
 
 def _index_column(header: Row, level: str) -> int | None:
