@@ -126,6 +126,8 @@ let builtin context (term : term) b (args : Value.t list) : Value.t =
   | Read_model, [ Text path ] ->
     let file = World.path context.world path in
     if not (Sys.file_exists file) then error term "no network %s" file;
+    (* What a prover refuses is reported where the file is named, not where the network is first applied. *)
+    ignore (outputs context term { path = file; normalization = None } : int);
     Model file
   | Apply, [ Model m; Vector v ] -> apply context term m v
   | Predict, [ Model m; Vector v ] -> predict context term m v
