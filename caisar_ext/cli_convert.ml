@@ -102,7 +102,7 @@ let request =
         (option [ "names" ] ~docv:"FILE" ~doc:"Names for ids: an id, a tab and a name on each line; or JSON.");
       field "order"
         (choice [ "sorted"; "appearance" ] [ "order" ] ~docv:"RULE"
-           ~doc:"Without $(b,--classes): number the classes in the order of their names ($(b,sorted)) or of the file \
+           ~doc:"Number the classes in the order of their names ($(b,sorted)) or of the file \
                  ($(b,appearance)).");
       field "edges"
         (choice [ "parent-child"; "child-parent" ] [ "edges" ] ~docv:"DIRECTION"

@@ -36,6 +36,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("parent_child.txt", {"edges": "parent-child", "order": "sorted"}),
     ("child_parent.txt", {"classes": "classes.txt"}),
     ("tabs.tsv", {"order": "sorted", "name": "zoo"}),
+    ("tabs.tsv", {"order": "sorted", "names": "names.txt"}),
     ("chains.csv", {"order": "appearance"}),
     ("chains.csv", {"order": "appearance", "root": "beast"}),
     ("several_parents.csv", {"order": "sorted", "edges": "parent-child"}),
@@ -49,6 +50,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("tree.nwk", {"order": "appearance"}),
     ("indexed.newick", {}),
     ("full.hier", {}),
+    ("full.hier", {"root": "animal", "order": "sorted"}),
     ("full.hier", {"target_format": "json"}),
     ("full.hier", {"target_format": "dot"}),
     ("full.hier", {"target_format": "newick"}),
@@ -76,6 +78,9 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("no_indexes.txt", {"order": "sorted", "target_format": "svg"}),
     ("no_indexes.txt", {"order": "sorted", "output": "tree.xyz"}),
     ("no_indexes.txt", {"order": "sorted", "classes": "classes_gap.txt"}),
+    ("no_indexes.txt", {"order": "sorted", "root": "animal", "new_root": "life"}),
+    ("no_indexes.txt", {"order": "sorted", "columns": ("class", "group")}),
+    ("table_indexes.csv", {"edges": "parent-child"}),
     ("twice.txt", {"order": "sorted"}),
     ("blanks.txt", {"order": "sorted"}),
     ("comma.csv", {"order": "sorted", "source_format": "edges"}),
@@ -123,6 +128,7 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("blank_name.nwk", {}),
     ("name_twice.nwk", {}),
     ("single_child.hier", {}),
+    ("../good/full.hier", {"root": "food"}),
     ("format.xyz", {}),
 ]
 

@@ -54,20 +54,24 @@ def convert(request: Request) -> Conversion:
     target = format_of_output(request.output, request.target_format)
     text = read_text(request.input)
     source_format = format_of_input(text, request.source_format)
+    _check_options(request, source_format)
     source = READERS[source_format](text, Reading(request.edges, request.columns))
     graph = build_graph(source, Roots(request.root, request.new_root))
     if len(graph.leaves) < 2:
         raise source.refuse("a hierarchy has at least two classes, this file has one")
     labels: dict[str, str] = {}
-    if request.classes is not None and request.order is not None:
-        message = "--classes and --order are two answers to one question"
-        raise ConversionError([Complaint(None, None, message, "leave out one of them")])
     if request.classes is not None:
         indexes, labels = listed_indexes(source, graph, read_classes(request.classes))
     else:
         indexes = own_indexes(source, graph, request.order)
     given = read_names(request.names) if request.names is not None else {}
-    root_name = request.name or source.name
+    if given and not any(name in given for node in source.nodes.values() for name in (node.name, *node.aliases)):
+        source.note(
+            f"{request.names} names nothing in this file", None, "each line has an id of this file, then a name"
+        )
+    root_name = request.name
+    if request.root is None and request.new_root is None:
+        root_name = root_name or source.name
     if root_name is None and not source.nodes[graph.root].name:
         root_name = PurePath(request.input).stem
     tree = build(source, graph, indexes, Names(source, given, labels, root_name))
@@ -79,6 +83,21 @@ def convert(request: Request) -> Conversion:
     if left_out:
         source.note(f"{target} does not hold {', '.join(left_out)}: they are left out", None, "hier and json do")
     return Conversion(writer.write(tree), source_format, len(graph.order), tree, hierarchy, tuple(source.notes))
+
+
+def _check_options(request: Request, source_format: str) -> None:
+    """Refuse options that contradict each other or that this format does not have."""
+
+    def refuse(message: str) -> ConversionError:
+        return ConversionError([Complaint(None, None, message, "leave out one of them")])
+
+    if request.classes is not None and request.order is not None:
+        raise refuse("--classes and --order are two answers to one question")
+    if request.root is not None and request.new_root is not None:
+        raise refuse("--root and --new-root are two answers to one question")
+    for option, value, owner in (("--edges", request.edges, "edges"), ("--columns", request.columns, "table")):
+        if value is not None and source_format != owner:
+            raise refuse(f"{option} goes with --from {owner}, but {request.input} is read as {source_format}")
 
 
 def _check_names(file: str, tree: Tree) -> None:

@@ -70,17 +70,17 @@ def listed_indexes(source: Source, graph: Graph, classes: ClassList) -> tuple[di
 
 
 def own_indexes(source: Source, graph: Graph, order: str | None) -> dict[str, int]:
-    """The indexes that the source has; without any, those of ``order``: `appearance` or `sorted`."""
+    """The indexes of ``order``, `appearance` or `sorted`; without a rule, those that the source has."""
     leaves = graph.leaves
     with_index = [key for key in leaves if source.nodes[key].index is not None]
-    if not with_index and order is not None:
+    if order is not None:
+        if with_index:
+            source.note(f"the indexes in this file are replaced by --order {order}")
         ranked = leaves if order == "appearance" else sorted(leaves, key=lambda key: source.nodes[key].name)
         return {key: i for i, key in enumerate(ranked)}
     if not with_index:
         hint = "--classes FILE lists them, output 0 first; --order sorted or --order appearance states a rule"
         raise source.refuse("this file does not say which class is which output of the network", None, hint)
-    if order is not None:
-        raise source.refuse("this file has indexes of its own", None, f"leave out --order {order}")
     return _check_own(source, graph, leaves)
 
 
