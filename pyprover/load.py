@@ -23,6 +23,7 @@ from onnx.reference import ReferenceEvaluator
 from pyprover.errors import UnsupportedOperator, UserError
 from pyprover.graph import Graph, Node, Shape
 from pyprover.ops import READERS
+from pyprover.ops.dense import fuse_bias
 from pyprover.ops.reading import Builder, Constant, Operand, Source, Variable
 from pyprover.ops.shapes import Reshape
 
@@ -181,7 +182,7 @@ class _Translation:
         if value.value == 0 or len(value.shape) != 1:
             source = Source(output, "Flatten", self.opset, {}, ())
             value = self.builder.emit(source, Reshape((prod(value.shape),)), value)
-        return Graph(input_shape, _reaching(self.builder.nodes, value.value))
+        return Graph(input_shape, _reaching(fuse_bias(self.builder.nodes), value.value))
 
 
 def _reaching(nodes: Sequence[Node], output: int) -> tuple[Node, ...]:

@@ -25,35 +25,34 @@ Check = Callable[[], None]
 @final
 @dataclass(frozen=True, eq=False)
 class RegionBounds:
-    """What holds everywhere in each region of a batch, whatever is asked about it.
-
-    Bounds on forms of the outputs come from a backward pass over ``linearised``: the whole network, or the linear
-    operators at its end over the box of their input.
-    """
+    """What holds everywhere in each region of a batch, whatever is asked about it."""
 
     linearised: Linearised
 
 
-def interval_bounds(graph: Graph, region: Box, check: Check) -> RegionBounds:
-    """Intervals up to the last non-linear operator, over regions (batch, *input_shape)."""
+@final
+@dataclass(frozen=True, eq=False)
+class PartBounds:
+    """What holds in parts of regions: conditional bounds, which no other question may use."""
+
+    linearised: Linearised
+
+
+def bound_regions(domain: str, graph: Graph, regions: Box, check: Check) -> RegionBounds:
+    """The analysis of whole regions (batch, *input_shape) in a domain of ``ANALYSES``."""
+    return RegionBounds(ANALYSES[domain](graph, regions, check))
+
+
+def bound_parts(graph: Graph, parts: Box, check: Check) -> PartBounds:
+    """The linear analysis of parts of regions (batch, *input_shape)."""
+    return PartBounds(linear_bounds(graph, parts, check))
+
+
+def interval_bounds(graph: Graph, region: Box, check: Check) -> Linearised:
+    """Intervals up to the last non-linear operator; what is linear after it, over the box of its input."""
     check()
     head, tail = _cut(graph)
-    return _linear_bounds(tail, interval.propagate(head, region), check)
-
-
-def linear_bounds(graph: Graph, region: Box, check: Check) -> RegionBounds:
-    """Backward linear bounds over regions (batch, *input_shape).
-
-    The input of each non-linear operator gets linear bounds, where they can matter, intersected with intervals.
-    """
-    return _linear_bounds(graph, region, check)
-
-
-ANALYSES: Mapping[str, Callable[[Graph, Box, Check], RegionBounds]] = {
-    "interval": interval_bounds,
-    "linear": linear_bounds,
-}
-"""The domains by name, cheapest first."""
+    return linear_bounds(tail, interval.propagate(head, region), check)
 
 
 def _cut(graph: Graph) -> tuple[Graph, Graph]:
@@ -66,7 +65,11 @@ def _cut(graph: Graph) -> tuple[Graph, Graph]:
     return Graph(graph.input_shape, graph.nodes[:at]), Graph(graph.shapes[at], moved)
 
 
-def _linear_bounds(graph: Graph, region: Box, check: Check) -> RegionBounds:
+def linear_bounds(graph: Graph, region: Box, check: Check) -> Linearised:
+    """The network with its relaxations over regions (batch, *input_shape).
+
+    The input of each non-linear operator gets linear bounds, where they can matter, intersected with intervals.
+    """
     boxes: list[Box] = [region]
     relaxations: dict[int, Relaxation] = {}
     slack: list[Tensor | None] = []
@@ -85,7 +88,14 @@ def _linear_bounds(graph: Graph, region: Box, check: Check) -> RegionBounds:
         result = interval.step(node.op, inputs)
         slack.append(_slack(node.op, inputs, result, relaxations.get(position)))
         boxes.append(result)
-    return RegionBounds(network)
+    return network
+
+
+ANALYSES: Mapping[str, Callable[[Graph, Box, Check], Linearised]] = {
+    "interval": interval_bounds,
+    "linear": linear_bounds,
+}
+"""The domains by name, cheapest first. Bounds on forms of the outputs come from a backward pass over what they give."""
 
 
 def _slack(op: Operator, inputs: tuple[Box, ...], result: Box, relaxation: Relaxation | None) -> Tensor | None:
@@ -145,10 +155,10 @@ def _bounded(network: Linearised, value: int, box: Box, sides: Tensor, check: Ch
 def _one_hot_blocks(size: int, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Samples and neurons where the mask (batch, neurons) is true, in blocks of a size at most.
 
-    A sample with many rows has blocks of its own, so that its relaxation need not be copied for each row.
+    Samples that fill blocks have blocks of their own, so that their relaxations need not be copied for each row.
     """
     sample, neuron = mask.nonzero(as_tuple=True)
-    if len(sample) > 4 * len(mask):
+    if 2 * len(sample) >= size * len(mask):
         ends = torch.cumsum(mask.sum(1), 0).tolist()
         starts = [0, *ends[:-1]]
     else:

@@ -8,11 +8,13 @@ from functools import partial
 from math import prod
 
 from pyprover.attack.gradient import Effort
-from pyprover.domains.analysis import ANALYSES
+from pyprover.domains.analysis import ANALYSES, bound_regions
+from pyprover.engine.case import Case
 from pyprover.engine.network import Network
 from pyprover.engine.problem import Deadline, OutOfTimeError, Problem, Progress, Settings, stopwatch
 from pyprover.engine.prove import class_cases, exclude, open_cases, regions
 from pyprover.engine.refute import Refuter
+from pyprover.engine.split import few_features, split
 from pyprover.errors import UserError
 from pyprover.verdict import Answer, Valid
 
@@ -63,7 +65,6 @@ class _Cascade:
 
     def run(self) -> None:
         """Try the steps in order until all is answered."""
-        timed_out = False
         try:
             self._step("empty", self._empty)
             self._step("centre", self.refuter.centres)
@@ -72,25 +73,44 @@ class _Cascade:
                 self._step(domain, partial(self._prove, domain))
             for effort in _LATER_SEARCHES:
                 self._step("search", partial(self._search, effort))
+            if self.settings.domain is None:
+                self._split()
         except OutOfTimeError:
-            timed_out = True
+            for progress in self.waiting:
+                progress.expired = True
         for progress in self.waiting:
-            progress.settle_rest(timed_out=timed_out)
+            progress.settle_rest()
             self.emit(progress.answer())
 
-    def _step(self, name: str, act: Callable[[list[Progress]], None]) -> None:
-        """Act on what is waiting, then answer what is done."""
-        if not self.waiting:
+    def _step(self, name: str, act: Callable[[list[Progress]], None], only: Progress | None = None) -> None:
+        """Act on what is waiting, or on one of it, then answer what is done."""
+        batch = self.waiting if only is None else [only]
+        if not batch:
             return
         self.deadline.check()
         try:
-            with stopwatch(name, self.waiting):
-                act(self.waiting)
+            with stopwatch(name, batch):
+                act(batch)
         finally:
-            done = [progress for progress in self.waiting if not self._unfinished(progress)]
-            self.waiting = [progress for progress in self.waiting if self._unfinished(progress)]
+            done = [progress for progress in batch if not self._unfinished(progress)]
+            self.waiting = [progress for progress in self.waiting if progress not in done]
             for progress in done:
                 self.emit(progress.answer())
+
+    def _split(self) -> None:
+        """Bisect the regions with few features, each with an equal share of the time that is left."""
+        small = [progress for progress in self.waiting if _undecided(progress) and few_features(progress)]
+        for place, progress in enumerate(small):
+            share = self.deadline.share(len(small) - place)
+            try:
+                self._step("split", partial(self._bisect, share), progress)
+            except OutOfTimeError:
+                progress.expired = True
+
+    def _bisect(self, deadline: Deadline, batch: list[Progress]) -> None:
+        for progress in batch:
+            split(progress, _undecided, self.refuter, deadline.check)
+            progress.settle_proven("split")
 
     def _unfinished(self, progress: Progress) -> bool:
         if progress.problem.region.empty:
@@ -111,9 +131,14 @@ class _Cascade:
 
     def _prove(self, domain: str, batch: list[Progress]) -> None:
         """Analyse the regions once; all questions about them share the analysis."""
-        bounds = ANALYSES[domain](self.network.graph, regions(batch, self.network), self.deadline.check)
+        bounds = bound_regions(domain, self.network.graph, regions(batch, self.network), self.deadline.check)
         exclude(bounds, batch, open_cases, self.deadline.check)
         for progress in batch:
             progress.settle_proven(domain)
         if self.settings.full_matrix:
             exclude(bounds, batch, class_cases, self.deadline.check)
+
+
+def _undecided(progress: Progress) -> list[Case]:
+    """Cases that parts may decide: where a tie was seen, the part that holds it never does."""
+    return open_cases(progress, unless_noted=True)

@@ -93,10 +93,40 @@ def _case_violation(case: Case, outputs: npt.NDArray[np.float64]) -> float:
     return min(values, default=np.inf)
 
 
-def matrix(margins: Sequence[Margin], outputs: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Margins as rows (margins, outputs) and constants (margins,), to nearest."""
-    weights = torch.zeros(len(margins), outputs, dtype=dtype)
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """The margins of several cases in float64, padded to one count; padding is all zero.
+
+    ``weights`` (cases, margins, outputs); ``constants`` and ``valid`` (cases, margins).
+    """
+
+    weights: Tensor
+    constants: Tensor
+    valid: Tensor
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], outputs: int) -> Forms:
+        """The forms of some cases."""
+        width = max((len(case.margins) for case in cases), default=0)
+        weights = torch.zeros(len(cases), width, outputs, dtype=torch.float64)
+        constants = torch.zeros(len(cases), width, dtype=torch.float64)
+        valid = torch.zeros(len(cases), width, dtype=torch.bool)
+        for k, case in enumerate(cases):
+            count = len(case.margins)
+            weights[k, :count], constants[k, :count] = matrix(case.margins, outputs)
+            valid[k, :count] = True
+        return cls(weights, constants, valid)
+
+    def violations(self, values: Tensor) -> Tensor:
+        """How strictly each case holds at outputs (points, outputs): (points, cases), positive when it does."""
+        margins = torch.einsum("cmo,po->pcm", self.weights, values) + self.constants
+        return -margins.masked_fill(~self.valid, -torch.inf).amax(2)
+
+
+def matrix(margins: Sequence[Margin], outputs: int) -> tuple[Tensor, Tensor]:
+    """Margins as float64 rows (margins, outputs) and constants (margins,), to nearest."""
+    weights = torch.zeros(len(margins), outputs, dtype=torch.float64)
     for row, margin in enumerate(margins):
         for output, weight in margin.terms:
             weights[row, output] = float(weight)
-    return weights, torch.tensor([float(margin.constant) for margin in margins], dtype=dtype)
+    return weights, torch.tensor([float(margin.constant) for margin in margins], dtype=torch.float64)

@@ -9,14 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf, isnan
+from typing import final
 
 from pyprover.domains.analysis import RegionBounds
 from pyprover.engine.case import Case, Margin
 
 
+@final
+@dataclass(frozen=True)
+class Cover:
+    """Cases that are excluded on every part of a cover of the region, with the least bound over the parts."""
+
+    least: Mapping[Case, float]
+
+
 @dataclass
 class Ledger:
-    """Lower bounds over one region."""
+    """Lower bounds over one region: of single margins, and of combinations by the margins that have weight."""
 
     single: dict[Margin, float] = field(default_factory=dict)
     combined: dict[frozenset[Margin], float] = field(default_factory=dict)
@@ -27,14 +37,28 @@ class Ledger:
             raise TypeError(f"bounds of type {type(source).__name__} do not hold in the whole region")
         for weights, bound in bounds:
             support = [margin for margin, weight in weights.items() if weight > 0]
+            if isnan(bound):
+                continue
             if len(support) == 1:
                 self.single[support[0]] = max(bound, self.single.get(support[0], bound))
             else:
-                key = frozenset(support)
-                self.combined[key] = max(bound, self.combined.get(key, bound))
+                self._keep(frozenset(support), bound)
+
+    def record_cover(self, cover: Cover) -> None:
+        """Keep cases that were excluded part by part, each by a bound above zero."""
+        for case, bound in cover.least.items():
+            if bound > 0:
+                self._keep(frozenset(case.margins), bound)
+
+    def _keep(self, support: frozenset[Margin], bound: float) -> None:
+        self.combined[support] = max(bound, self.combined.get(support, bound))
+
+    def best_margin(self, case: Case) -> int:
+        """The place, among the case's margins, of the one with the best single bound."""
+        return max(range(len(case.margins)), key=lambda k: self.single.get(case.margins[k], -inf))
 
     def margin(self, case: Case) -> float | None:
-        """The best lower bound of a convex combination of the case's margins; ``None`` when there is none."""
+        """The best lower bound on the case; ``None`` when there is none."""
         members = set(case.margins)
         bounds = [self.single[m] for m in case.margins if m in self.single]
         bounds += [bound for support, bound in self.combined.items() if support <= members]

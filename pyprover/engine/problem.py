@@ -63,6 +63,7 @@ class Progress:
     reached: dict[int, Witness] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     last_step: str = "centre"
+    expired: bool = False
 
     @classmethod
     def start(cls, problem: Problem, classes: int) -> Progress:
@@ -104,10 +105,10 @@ class Progress:
             if all(self.ledger.excludes(case) for case in self.cases[k]):
                 self.decide(k, Valid(), step)
 
-    def settle_rest(self, *, timed_out: bool) -> None:
+    def settle_rest(self) -> None:
         """Settle what is left as undecided."""
         for k in self.open:
-            verdict: Verdict = Timeout() if timed_out else Unknown(self.notes[k] or "bound")
+            verdict: Verdict = Timeout() if self.expired else Unknown(self.notes[k] or "bound")
             self.decide(k, verdict, self.last_step)
 
     def margin(self, index: int) -> float | None:
@@ -157,6 +158,11 @@ class Deadline:
     def after(cls, seconds: float) -> Deadline:
         """So many seconds from now."""
         return cls(time.monotonic() + seconds)
+
+    def share(self, sharers: int) -> Deadline:
+        """The moment when the first of several equal parts of the time left ends."""
+        now = time.monotonic()
+        return Deadline(now + max(0.0, self.moment - now) / sharers)
 
     def check(self) -> None:
         """Raise when the moment has passed."""

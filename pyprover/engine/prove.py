@@ -14,7 +14,7 @@ from pyprover.domains.relaxation import Rows
 from pyprover.engine.case import Case, Margin, matrix
 from pyprover.engine.network import Network
 from pyprover.engine.problem import Progress
-from pyprover.engine.weights import combine
+from pyprover.engine.weights import Ask, combine
 
 Cases = Callable[[Progress], list[Case]]
 """The cases of a problem that are worth excluding now."""
@@ -22,9 +22,10 @@ Cases = Callable[[Progress], list[Case]]
 _CASES_AT_ONCE = 64
 
 
-def open_cases(progress: Progress) -> list[Case]:
-    """The cases of properties without an outcome, smaller groups first."""
-    return [case for k in progress.open for case in progress.cases[k] if not progress.ledger.excludes(case)]
+def open_cases(progress: Progress, *, unless_noted: bool = False) -> list[Case]:
+    """The cases of properties without an outcome; those of properties that only touch a failure may be left out."""
+    chosen = [k for k in progress.open if not (unless_noted and progress.notes[k])]
+    return [case for k in chosen for case in progress.cases[k] if not progress.ledger.excludes(case)]
 
 
 def class_cases(progress: Progress) -> list[Case]:
@@ -70,7 +71,7 @@ def _bound_margins(
     for first in range(0, len(asked), size):
         check()
         block = asked[first : first + size]
-        coef, constant = matrix([margin for _, margin in block], network.graph.outputs, dtype)
+        coef, constant = matrix([margin for _, margin in block], network.graph.outputs)
         sample = torch.tensor([k for k, _ in block])
         rows = Rows(sample, coef, single=bool(sample[0] == sample[-1]))
         lower = lower_bounds(network, network.graph.output, rows)
@@ -83,11 +84,8 @@ def _combine(bounds: RegionBounds, batch: Sequence[Progress], cases: Cases, chec
     """Record combinations for cases that no single margin excludes."""
     asked = [(k, case) for k, progress in enumerate(batch) for case in cases(progress) if len(case.margins) > 1]
     for first in range(0, len(asked), _CASES_AT_ONCE):
+        check()
         block = asked[first : first + _CASES_AT_ONCE]
-        starts = []
-        for k, case in block:
-            single = batch[k].ledger.single
-            starts.append(max(range(len(case.margins)), key=lambda m: single[case.margins[m]]))
-        found = combine(bounds, [case for _, case in block], [k for k, _ in block], starts, check)
-        for (k, _), combination in zip(block, found, strict=True):
-            batch[k].ledger.record(bounds, [(combination.weights, combination.bound)])
+        asks = [Ask(case, k, batch[k].ledger.best_margin(case)) for k, case in block]
+        for (k, _), found in zip(block, combine(bounds.linearised, asks), strict=True):
+            batch[k].ledger.record(bounds, [(found.weights, found.bound)])

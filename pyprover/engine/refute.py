@@ -12,7 +12,7 @@ import torch
 from pyprover.attack.gradient import Effort, Targets, search
 from pyprover.attack.objective import LeaveGroup, MeetCase, Objective
 from pyprover.domains.analysis import Check
-from pyprover.engine.case import Case, matrix, violation
+from pyprover.engine.case import Case, Forms, violation
 from pyprover.engine.network import Network
 from pyprover.engine.problem import Progress, Store
 from pyprover.query import Within
@@ -25,11 +25,11 @@ _NEARLY = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class _Aim:
-    """A point to look for: out of a group of classes, or in a case; ``label`` when it is for the matrix."""
+    """A point to look for: out of a group of classes, or in a case; ``for_matrix``: to see which class wins there."""
 
     progress: Progress
     goal: frozenset[int] | Case
-    label: int | None = None
+    for_matrix: bool = False
 
 
 @dataclass(eq=False)
@@ -48,7 +48,7 @@ class Refuter:
         for progress, point, row in zip(batch, points, outputs, strict=True):
             progress.centre = maximisers(row)
             progress.centre_outputs = row.astype(np.float64)
-            self._try(progress, point, "centre")
+            self.try_point(progress, point, "centre")
 
     def search(self, batch: Sequence[Progress], effort: Effort, check: Check) -> None:
         """Look for a counterexample to each open property."""
@@ -57,7 +57,7 @@ class Refuter:
     def search_classes(self, batch: Sequence[Progress], effort: Effort, check: Check) -> None:
         """Look for a point where each pending class wins."""
         aims = [
-            _Aim(progress, frozenset(range(progress.classes)) - {label}, label)
+            _Aim(progress, frozenset(range(progress.classes)) - {label}, for_matrix=True)
             for progress in batch
             for label in progress.pending_classes()
         ]
@@ -73,8 +73,9 @@ class Refuter:
             near = found.values > -_NEARLY * found.scale
             for k in near.nonzero().flatten().tolist():
                 point = found.points[k].numpy()
-                self._try(chosen[k].progress, point, "search")
-                self._try_class(chosen[k], point)
+                self.try_point(chosen[k].progress, point, "search")
+                if chosen[k].for_matrix:
+                    self.try_class(chosen[k].progress, point)
 
     def _targets(self, aims: Sequence[_Aim]) -> Targets:
         boxes = [aim.progress.inward for aim in aims]
@@ -86,7 +87,7 @@ class Refuter:
         centre = np.stack([aim.progress.problem.region.centre32() for aim in aims]).reshape(shape)
         return Targets(_objective(aims, self.network.graph.outputs), lower, upper, torch.from_numpy(centre))
 
-    def _try(self, progress: Progress, point: npt.NDArray[np.float32], step: str) -> None:
+    def try_point(self, progress: Progress, point: npt.NDArray[np.float32], step: str) -> None:
         """Settle each open property that fails at the point (*input_shape)."""
         outputs = self.network.exact_outputs(point[None])[0]
         near = -_NEARLY * float(np.abs(outputs).max())
@@ -105,14 +106,16 @@ class Refuter:
                 progress.decide(k, Invalid(witness), step)
                 _reach(progress, witness)
 
-    def _try_class(self, aim: _Aim, point: npt.NDArray[np.float32]) -> None:
-        """Note that the aim's class wins at the point, if it does."""
-        if aim.label is None or aim.label in aim.progress.reached:
+    def try_class(self, progress: Progress, point: npt.NDArray[np.float32]) -> None:
+        """Note that a pending class wins at the point, if one does."""
+        outputs = self.network.exact_outputs(point[None])[0]
+        label = int(outputs.argmax())
+        others = Within(tuple(i for i in range(progress.classes) if i != label))
+        if label not in progress.pending_classes() or not violation(others, outputs) > 0:
             return
-        others = Within(tuple(i for i in range(aim.progress.classes) if i != aim.label))
-        checked = self.network.replayer.check(aim.progress.problem.region, others, point)
-        if isinstance(checked, Checked) and violation(others, self.network.exact_outputs(point[None])[0]) > 0:
-            _reach(aim.progress, self._witness(aim.progress, point, checked))
+        checked = self.network.replayer.check(progress.problem.region, others, point)
+        if isinstance(checked, Checked):
+            _reach(progress, self._witness(progress, point, checked))
 
     def _witness(self, progress: Progress, point: npt.NDArray[np.float32], checked: Checked) -> Witness:
         """The stored point, with the margin for what was checked."""
@@ -145,10 +148,6 @@ def _objective(aims: Sequence[_Aim], outputs: int) -> Objective:
             if not isinstance(aim.goal, Case):
                 group[row, sorted(aim.goal)] = True
         return LeaveGroup(group)
-    width = max(len(case.margins) for case in cases)
-    weights = torch.zeros(len(cases), width, outputs)
-    constants = torch.full((len(cases), width), torch.inf)
-    for row, case in enumerate(cases):
-        margins, offsets = matrix(case.margins, outputs, torch.float32)
-        weights[row, : len(margins)], constants[row, : len(margins)] = -margins, -offsets
-    return MeetCase(weights, constants)
+    forms = Forms.of(cases, outputs)
+    constants = (-forms.constants).masked_fill(~forms.valid, torch.inf)
+    return MeetCase(-forms.weights.to(torch.float32), constants.to(torch.float32))

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pyprover.domains.analysis import Check, RegionBounds
 from pyprover.domains.base import unit
-from pyprover.domains.linear import lower_bounds
+from pyprover.domains.linear import Linearised, lower_bounds
 from pyprover.domains.relaxation import Rows
-from pyprover.engine.case import Case, Margin, matrix
+from pyprover.engine.case import Case, Forms, Margin
 
 ASCENT_STEPS = 12
 _TARGET = 0.05
@@ -32,41 +31,15 @@ class Combination:
     bound: float
 
 
-@dataclass(frozen=True, eq=False)
-class _Forms:
-    """The margins of several cases, padded to one count.
-
-    ``weights`` (cases, margins, outputs); ``constants`` and ``valid`` (cases, margins).
-    """
-
-    sample: Tensor
-    weights: Tensor
-    constants: Tensor
-    valid: Tensor
-
-    @classmethod
-    def of(cls, cases: Sequence[Case], sample: Sequence[int], outputs: int, dtype: torch.dtype) -> _Forms:
-        width = max(len(case.margins) for case in cases)
-        weights = torch.zeros(len(cases), width, outputs, dtype=dtype)
-        constants = torch.zeros(len(cases), width, dtype=dtype)
-        valid = torch.zeros(len(cases), width, dtype=torch.bool)
-        for k, case in enumerate(cases):
-            count = len(case.margins)
-            weights[k, :count], constants[k, :count] = matrix(case.margins, outputs, dtype)
-            valid[k, :count] = True
-        return cls(torch.tensor(sample), weights, constants, valid)
-
-
-def evaluate(bounds: RegionBounds, forms: _Forms, simplex: Tensor) -> tuple[Tensor, Tensor]:
+def evaluate(network: Linearised, forms: Forms, sample: Tensor, simplex: Tensor) -> tuple[Tensor, Tensor]:
     """Bounds (cases,) of the combinations with weights (cases, margins), and a supergradient (cases, margins).
 
     Rounding of the combined coefficients is within the slack of the network's last step, which counts more terms;
     that of the constants is added here.
     """
-    network = bounds.linearised
     with torch.enable_grad():
         coef = torch.einsum("km,kmo->ko", simplex, forms.weights).requires_grad_()
-        rows = Rows(forms.sample, coef, single=bool(forms.sample[0] == forms.sample[-1]))
+        rows = Rows(sample, coef, single=bool((sample == sample[0]).all()))
         form_bounds = lower_bounds(network, network.graph.output, rows)
         (vertex,) = torch.autograd.grad(form_bounds.sum(), coef)
     constant = (simplex * forms.constants).sum(1)
@@ -77,7 +50,7 @@ def evaluate(bounds: RegionBounds, forms: _Forms, simplex: Tensor) -> tuple[Tens
 
 def project(point: Tensor, valid: Tensor) -> Tensor:
     """The nearest points of the simplex over the valid entries (Held, Wolfe and Crowder 1974)."""
-    masked = point.masked_fill(~valid, -1e9)
+    masked = point.masked_fill(~valid, -torch.inf)
     ordered = masked.sort(dim=1, descending=True).values
     rank = torch.arange(1, point.shape[1] + 1, dtype=point.dtype)
     threshold = (ordered.cumsum(1) - 1) / rank
@@ -85,20 +58,26 @@ def project(point: Tensor, valid: Tensor) -> Tensor:
     return (masked - threshold.gather(1, active - 1)).clamp(min=0)
 
 
-def combine(
-    bounds: RegionBounds, cases: Sequence[Case], sample: Sequence[int], start: Sequence[int], check: Check
-) -> list[Combination]:
-    """For each case, in region ``sample[k]`` of the batch, the best combination found from its margin ``start[k]``."""
-    network = bounds.linearised
+@dataclass(frozen=True)
+class Ask:
+    """A case to bound, in which region of the batch, starting with which of its margins."""
+
+    case: Case
+    sample: int
+    start: int
+
+
+def combine(network: Linearised, asked: Sequence[Ask], steps: int = ASCENT_STEPS) -> list[Combination]:
+    """For each case the best combination of margins found."""
     dtype = network.input.lower.dtype
-    forms = _Forms.of(cases, sample, network.graph.outputs, dtype)
-    simplex = torch.zeros(len(cases), forms.valid.shape[1], dtype=dtype)
-    simplex[torch.arange(len(cases)), torch.tensor(start)] = 1
-    best, best_bound = simplex, torch.full((len(cases),), -torch.inf, dtype=dtype)
+    forms = Forms.of([ask.case for ask in asked], network.graph.outputs)
+    sample = torch.tensor([ask.sample for ask in asked])
+    simplex = torch.zeros(len(asked), forms.valid.shape[1], dtype=dtype)
+    simplex[torch.arange(len(asked)), torch.tensor([ask.start for ask in asked])] = 1
+    best, best_bound = simplex, torch.full((len(asked),), -torch.inf, dtype=dtype)
     target: Tensor | None = None
-    for _ in range(ASCENT_STEPS):
-        check()
-        value, slopes = evaluate(bounds, forms, simplex)
+    for _ in range(steps):
+        value, slopes = evaluate(network, forms, sample, simplex)
         better = value > best_bound
         best, best_bound = torch.where(better[:, None], simplex, best), torch.where(better, value, best_bound)
         target = _TARGET * value.abs() if target is None else target
@@ -109,6 +88,6 @@ def combine(
         length = (target - value).clamp(min=0) / centred.square().sum(1).clamp(min=1e-30)
         simplex = project(simplex + length[:, None] * centred, forms.valid)
     return [
-        Combination(dict(zip(case.margins, best[k].tolist(), strict=False)), float(best_bound[k]))
-        for k, case in enumerate(cases)
+        Combination(dict(zip(ask.case.margins, best[k].tolist(), strict=False)), float(best_bound[k]))
+        for k, ask in enumerate(asked)
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
-from pyprover.graph import Operator, Shape
+from pyprover.graph import Node, Operator, Shape
+from pyprover.ops.elementwise import Scale
 from pyprover.ops.reading import Builder, Source, Variable, tensor
 
 
@@ -53,3 +55,26 @@ def read_matmul(source: Source, builder: Builder) -> Variable:
     if weight.ndim != 2:
         raise source.unsupported(f"the constant operand has {weight.ndim} axes, not 2")
     return builder.emit(source, Dense(tensor(weight.T), tensor(np.zeros(weight.shape[1]))), source.variable())
+
+
+def fuse_bias(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes with `MatMul` then `Add` of a row read as one product; a product used by nothing else is left dead."""
+    fused: list[Node] = []
+    for node in nodes:
+        producer = fused[node.inputs[0] - 1] if node.inputs[0] > 0 else None
+        if isinstance(node.op, Scale) and producer is not None and isinstance(producer.op, Dense):
+            bias = _as_bias(node.op, producer.op)
+            if bias is not None:
+                node = replace(node, op=Dense(producer.op.weight, bias), inputs=producer.inputs)
+        fused.append(node)
+    return fused
+
+
+def _as_bias(scale: Scale, dense: Dense) -> Tensor | None:
+    """The offset as a bias of the product, when that is exact: nothing is scaled, no bias is there yet."""
+    offset, size = scale.offset, dense.bias.numel()
+    if bool((scale.factor != 1).any()) or bool(dense.bias.any()) or offset.numel() not in (1, size):
+        return None
+    if offset.numel() == size and offset.shape[-1:] != dense.bias.shape:
+        return None
+    return offset.reshape(-1).expand(size).clone()

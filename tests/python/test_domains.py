@@ -17,9 +17,9 @@ from torch import Tensor
 
 from pyprover.domains import interval
 from pyprover.domains.activations import relu_lines, s_shaped_lines
-from pyprover.domains.analysis import ANALYSES, RegionBounds, interval_bounds, linear_bounds
+from pyprover.domains.analysis import ANALYSES, interval_bounds, linear_bounds
 from pyprover.domains.base import Box, gamma
-from pyprover.domains.linear import ADJOINTS, RELAXATIONS, UNSTABLE, lower_bounds
+from pyprover.domains.linear import ADJOINTS, RELAXATIONS, UNSTABLE, Linearised, lower_bounds
 from pyprover.domains.relaxation import Rows
 from pyprover.graph import Graph
 from pyprover.load import load
@@ -62,9 +62,8 @@ def points_in(box: Box, seed: int, count: int = 30) -> Tensor:
     return torch.minimum(torch.maximum(x, box.lower), box.upper)
 
 
-def output_bounds(bounds: RegionBounds) -> Box:
+def output_bounds(network: Linearised) -> Box:
     """Bounds on each output, (batch, outputs)."""
-    network = bounds.linearised
     batch, outputs = len(network.input.lower), network.graph.outputs
     unit = torch.eye(outputs, dtype=network.input.lower.dtype)
     sample = torch.arange(batch).repeat_interleave(outputs)
@@ -149,7 +148,7 @@ def test_linear_lies_within_interval(kind: str, seed: int, width: float) -> None
     wide: list[Box] = [box]
     for node in graph.nodes:
         wide.append(interval.step(node.op, tuple(wide[v] for v in node.inputs)))
-    relaxations = linear_bounds(graph, box, never).linearised.relaxations
+    relaxations = linear_bounds(graph, box, never).relaxations
     for position, relaxation in relaxations.items():
         (source,) = graph.nodes[position].inputs
         size: Tensor = relaxation.size  # type: ignore[attr-defined]

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pyprover.domains.analysis import ANALYSES
+from pyprover.domains.analysis import ANALYSES, RegionBounds, bound_parts, bound_regions
 from pyprover.domains.base import Box
 from pyprover.engine import Network, Problem, Settings, verify
 from pyprover.engine.case import Case, beats, cases_of, difference, violation
-from pyprover.engine.ledger import Ledger
-from pyprover.engine.weights import combine, project
+from pyprover.engine.ledger import Cover, Ledger
+from pyprover.engine.weights import Ask, combine, project
 from pyprover.errors import UserError
 from pyprover.query import Avoid, Comparison, Property, Term, Within
 from pyprover.region import Region
@@ -165,19 +165,26 @@ class TestLedger:
         assert not Ledger().excludes(Case(()))
 
     def test_conditional_bounds_cannot_enter(self, nets: dict[str, Network]) -> None:
-        @dataclass(frozen=True)
-        class Conditional:
-            linearised: object
+        """Bounds on the part x_0 >= 0, where f_0 beats f_1, would prove that class 1 never wins."""
+        half = Box(torch.tensor([[0.5, -1.0]], dtype=torch.float64), torch.ones(1, 2, dtype=torch.float64))
+        ledger, conditional = Ledger(), bound_parts(nets["toy"].graph, half, never)
+        with pytest.raises(TypeError, match="PartBounds do not hold in the whole region"):
+            ledger.record(conditional, [({difference(0, 1): 1.0}, 0.5)])  # type: ignore[arg-type]
+        assert ledger.losers() == set()
 
-        conditional = Conditional(analysed(nets["toy"]).linearised)
-        with pytest.raises(TypeError, match="Conditional do not hold in the whole region"):
-            Ledger().record(conditional, [({difference(0, 2): 1.0}, 1.0)])  # type: ignore[arg-type]
+    def test_a_cover_excludes_its_cases_and_larger_groups(self) -> None:
+        ledger = Ledger()
+        ledger.record_cover(Cover({beats(2, (0, 1)): 0.25, beats(3, (0,)): -0.1}))
+        assert ledger.excludes(beats(2, (0, 1, 4)))
+        assert not ledger.excludes(beats(2, (0,)))
+        assert not ledger.excludes(beats(3, (0,)))
+        assert ledger.margin(beats(2, (0, 1))) == 0.25
 
 
-def analysed(network: Network, region: Region = SQUARE, domain: str = "linear"):  # type: ignore[no-untyped-def]
-    lower, upper = (torch.from_numpy(side)[None] for side in region.outward())
+def analysed(network: Network, region: Region = SQUARE, domain: str = "linear") -> RegionBounds:
     shape = (1, *network.graph.input_shape)
-    return ANALYSES[domain](network.graph, Box(lower.reshape(shape), upper.reshape(shape)), never)
+    lower, upper = (torch.from_numpy(side).reshape(shape) for side in region.outward())
+    return bound_regions(domain, network.graph, Box(lower, upper), never)
 
 
 class TestWeights:
@@ -201,7 +208,7 @@ class TestWeights:
     def test_the_group_is_provable_where_no_member_is(self, nets: dict[str, Network]) -> None:
         case = beats(2, (0, 1))
         for start in (0, 1):
-            (found,) = combine(analysed(nets["toy"]), [case], [0], [start], never)
+            (found,) = combine(analysed(nets["toy"]).linearised, [Ask(case, 0, start)])
             assert found.bound > 0
             assert found.bound <= 0.2
             assert sum(found.weights.values()) == pytest.approx(1.0)
@@ -210,16 +217,16 @@ class TestWeights:
     @given(seed=st.integers(0, 1000), radius=st.sampled_from([0.05, 0.3, 1.0]), domain=st.sampled_from(list(ANALYSES)))
     def test_never_weaker_than_the_start(self, nets: dict[str, Network], seed: int, radius: float, domain: str) -> None:
         centre = np.random.default_rng(seed).normal(size=3)
-        bounds = analysed(nets["dense"], ball(centre, radius), domain)
+        network = analysed(nets["dense"], ball(centre, radius), domain).linearised
         case = beats(3, (0, 1, 2))
-        singles = [combine(bounds, [beats(3, (i,))], [0], [0], never)[0].bound for i in range(3)]
+        singles = [combine(network, [Ask(beats(3, (i,)), 0, 0)])[0].bound for i in range(3)]
         for start in range(3):
-            (found,) = combine(bounds, [case], [0], [start], never)
+            (found,) = combine(network, [Ask(case, 0, start)])
             assert found.bound >= singles[start] - 1e-9 * (1 + abs(singles[start]))
 
     def test_the_bound_is_below_every_sampled_combination(self, nets: dict[str, Network]) -> None:
         region = ball(np.array([0.2, -0.4, 0.1]), 0.4)
-        (found,) = combine(analysed(nets["dense"], region), [beats(3, (0, 1, 2))], [0], [1], never)
+        (found,) = combine(analysed(nets["dense"], region).linearised, [Ask(beats(3, (0, 1, 2)), 0, 1)])
         lower, upper = region.outward()
         points = torch.from_numpy(np.random.default_rng(0).uniform(lower, upper, size=(2000, 3)))
         outputs = nets["dense"].graph.forward(points).numpy()
@@ -423,3 +430,68 @@ def test_public_toy(data_dir: Path) -> None:
 def _lead(first: int, second: int) -> Comparison:
     """``f_first - f_second >= 0``."""
     return Comparison((Term(first, Fraction(1)), Term(second, Fraction(-1))), Fraction(0), strict=False)
+
+
+class TestSplit:
+    def test_what_the_region_leaves_open_its_parts_decide(self, nets: dict[str, Network]) -> None:
+        rng = np.random.default_rng(3)
+        asked = [(ball(rng.normal(size=3), 0.4), [Within((0, 1)), Within((2,)), Within((1, 2, 3))]) for _ in range(12)]
+        found = run(nets["dense"], asked)
+        kinds = [type(o.verdict) for k in range(12) for o in found.outcomes(k)]
+        assert set(kinds) == {Valid, Invalid}
+        steps = [o.step for k in range(12) for o in found.outcomes(k)]
+        assert "split" in steps
+
+    def test_a_property_that_needs_splits(self, nets: dict[str, Network]) -> None:
+        """Just above and just below the greatest value of an output that samples find, its corners among them."""
+        region = ball(np.array([0.1, 0.2, -0.3]), 0.5)
+        lower, upper = region.outward()
+        share = np.random.default_rng(0).uniform(-0.2, 1.2, size=(20_000, 3)).clip(0, 1)
+        outputs = nets["dense"].graph.forward(torch.from_numpy(lower + (upper - lower) * share))[:, 0]
+        most = float(outputs.max())
+        slack = 0.05 * (most - float(outputs.min()))
+        above, below = (Avoid(((at_least(0, str(most + sign * slack)),),)) for sign in (1, -1))
+        found = run(nets["dense"], [(region, [above, below])])
+        assert [type(o.verdict) for o in found.outcomes()] == [Valid, Invalid]
+        assert found.outcomes()[0].margin is not None
+        assert 0 < found.outcomes()[0].margin <= slack + 1e-9  # type: ignore[operator]
+
+    def test_a_single_domain_never_splits(self, nets: dict[str, Network]) -> None:
+        answer = run(nets["dense"], [(ball(np.zeros(3), 0.6), [Within((0,))])], domain="linear").answers[0]
+        assert "split" not in [step.name for step in answer.steps]
+
+    def test_many_features_are_not_split(self, nets: dict[str, Network]) -> None:
+        answer = run(nets["residual"], [(ball(np.zeros(36), 0.3), [Within((0,)), Within((0, 1))])]).answers[0]
+        assert "split" not in [step.name for step in answer.steps]
+
+    def test_an_incomplete_cover_proves_nothing(
+        self, nets: dict[str, Network], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Parts that cannot be halved any more leave their cases open."""
+        region = ball(np.array([0.1, 0.2, -0.3]), 0.0)
+        prop = Within(
+            (int(nets["dense"].graph.forward(torch.tensor([[0.1, 0.2, -0.3]], dtype=torch.float64)).argmax()),)
+        )
+        monkeypatch.setattr("pyprover.engine.cascade.ANALYSES", {})
+        monkeypatch.setattr("pyprover.engine.split._Bisection.bound", _no_bound)
+        (outcome,) = run(nets["dense"], [(region, [prop])]).outcomes()
+        assert (outcome.verdict, outcome.step) == (Unknown("bound"), "split")
+
+    def test_time_is_shared(self, nets: dict[str, Network], monkeypatch: pytest.MonkeyPatch) -> None:
+        """A query that never ends leaves time for the next ones."""
+        monkeypatch.setattr("pyprover.engine.cascade.ANALYSES", {})
+        monkeypatch.setattr("pyprover.engine.split._Bisection.bound", _no_bound)
+        asked = [(ball(np.array([5.0, 5.0, 5.0]), 0.2), [Within((0, 1, 2))])] * 3
+        found = run(nets["dense"], asked, time_limit=0.3)
+        for k in range(3):
+            (outcome,) = found.outcomes(k)
+            assert isinstance(outcome.verdict, Timeout | Invalid)
+
+
+def _no_bound(self: object, parts: object, check: object) -> tuple[torch.Tensor, torch.Tensor]:
+    """An analysis that knows nothing."""
+    todo: torch.Tensor = parts.todo  # type: ignore[attr-defined]
+    features = parts.lower.shape[1]  # type: ignore[attr-defined]
+    return torch.full(todo.shape, -torch.inf, dtype=torch.float64), torch.ones(
+        *todo.shape, features, dtype=torch.float64
+    )
