@@ -70,7 +70,3 @@ class Box:
         lower = (self.lower - slack).nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
         upper = (self.upper + slack).nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
         return Box(lower, upper)
-
-    def intersect(self, other: Box) -> Box:
-        """What both boxes contain."""
-        return Box(torch.maximum(self.lower, other.lower), torch.minimum(self.upper, other.upper))

@@ -57,13 +57,8 @@ def affine(op: Operator, boxes: tuple[Box, ...]) -> Box:
     return Box(centre - radius, centre + radius).widen(rounding(boxes, centre) * magnitude)
 
 
-def moved(op: Operator, boxes: tuple[Box, ...]) -> Box:
-    """The bounds, moved as the values are: exact."""
-    return monotone(op, boxes)
-
-
 def monotone(op: Operator, boxes: tuple[Box, ...]) -> Box:
-    """The function at both ends: exact when the function is."""
+    """The operator at both ends, for what moves, copies or compares values: exact."""
     return Box(op.forward(*(box.lower for box in boxes)), op.forward(*(box.upper for box in boxes)))
 
 
@@ -75,17 +70,17 @@ def monotone_rounded(op: Operator, boxes: tuple[Box, ...]) -> Box:
 
 TRANSFORMERS: dict[type[Operator], Transformer] = {
     Add: affine,
-    Concat: moved,
+    Concat: monotone,
     Conv: affine,
     Dense: affine,
     MaxPool: monotone,
-    Pad: moved,
+    Pad: monotone,
     Relu: monotone_rounded,
-    Reshape: moved,
+    Reshape: monotone,
     Scale: affine,
     Sigmoid: monotone_rounded,
     Tanh: monotone_rounded,
-    Transpose: moved,
+    Transpose: monotone,
 }
 
 

@@ -12,7 +12,7 @@ from pyprover.domains.analysis import ANALYSES, bound_regions
 from pyprover.engine.case import Case
 from pyprover.engine.network import Network
 from pyprover.engine.problem import Deadline, OutOfTimeError, Problem, Progress, Settings, stopwatch
-from pyprover.engine.prove import class_cases, exclude, open_cases, regions
+from pyprover.engine.prove import class_goals, exclude, open_goals, regions
 from pyprover.engine.refute import Refuter
 from pyprover.engine.split import few_features, split
 from pyprover.errors import UserError
@@ -132,13 +132,14 @@ class _Cascade:
     def _prove(self, domain: str, batch: list[Progress]) -> None:
         """Analyse the regions once; all questions about them share the analysis."""
         bounds = bound_regions(domain, self.network.graph, regions(batch, self.network), self.deadline.check)
-        exclude(bounds, batch, open_cases, self.deadline.check)
+        exclude(bounds, batch, open_goals, self.deadline.check)
         for progress in batch:
             progress.settle_proven(domain)
         if self.settings.full_matrix:
-            exclude(bounds, batch, class_cases, self.deadline.check)
+            exclude(bounds, batch, class_goals, self.deadline.check)
 
 
 def _undecided(progress: Progress) -> list[Case]:
     """Cases that parts may decide: where a tie was seen, the part that holds it never does."""
-    return open_cases(progress, unless_noted=True)
+    chosen = [progress.cases[k] for k in progress.open if progress.notes[k] is None]
+    return [case for cases in chosen for case in cases if not progress.ledger.excludes(case)]

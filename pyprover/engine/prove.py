@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 import torch
@@ -16,21 +18,21 @@ from pyprover.engine.network import Network
 from pyprover.engine.problem import Progress
 from pyprover.engine.weights import Ask, combine
 
-Cases = Callable[[Progress], list[Case]]
-"""The cases of a problem that are worth excluding now."""
+Goals = Callable[[Progress], list[list[Case]]]
+"""What is worth excluding now: lists of cases; a list is worth something when all of it is excluded."""
 
-_CASES_AT_ONCE = 64
-
-
-def open_cases(progress: Progress, *, unless_noted: bool = False) -> list[Case]:
-    """The cases of properties without an outcome; those of properties that only touch a failure may be left out."""
-    chosen = [k for k in progress.open if not (unless_noted and progress.notes[k])]
-    return [case for k in chosen for case in progress.cases[k] if not progress.ledger.excludes(case)]
+_GRADIENT_BYTES = 64 << 20
+_BYTES_A_VALUE = 48
 
 
-def class_cases(progress: Progress) -> list[Case]:
-    """For the full matrix: that a forbidden class wins."""
-    return [progress.wins(label) for label in progress.pending_classes()]
+def open_goals(progress: Progress) -> list[list[Case]]:
+    """For each property without an outcome, the cases that are not excluded yet."""
+    return [[c for c in progress.cases[k] if not progress.ledger.excludes(c)] for k in progress.open]
+
+
+def class_goals(progress: Progress) -> list[list[Case]]:
+    """For the full matrix: that a forbidden class wins, each on its own."""
+    return [[progress.wins(label)] for label in progress.pending_classes()]
 
 
 def regions(problems: Sequence[Progress], network: Network) -> Box:
@@ -41,15 +43,80 @@ def regions(problems: Sequence[Progress], network: Network) -> Box:
     return Box(torch.from_numpy(lower), torch.from_numpy(upper))
 
 
-def exclude(bounds: RegionBounds, batch: Sequence[Progress], cases: Cases, check: Check) -> None:
+def exclude(bounds: RegionBounds, batch: Sequence[Progress], goals: Goals, check: Check) -> None:
     """Try to show cases empty: by the margin that is largest at the centre, by any margin, by a combination."""
+    attempt = _Attempt(bounds, batch, goals, check)
     with torch.no_grad():
-        _bound_margins(bounds, batch, lambda p: [_likeliest(p, c) for c in cases(p) if c.margins], check)
-        _bound_margins(bounds, batch, lambda p: [m for c in cases(p) for m in c.margins], check)
-        _combine(bounds, batch, cases, check)
+        attempt.bound_margins(lambda progress, case: [_likeliest(progress, case)])
+        attempt.bound_margins(lambda _, case: case.margins)
+        attempt.combine_margins()
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """The use of one analysis; ``done`` holds the margins that were bounded, with the place of their region."""
+
+    bounds: RegionBounds
+    batch: Sequence[Progress]
+    goals: Goals
+    check: Check
+    done: set[tuple[int, Margin]] = field(default_factory=set)
+
+    def bound_margins(self, choose: Callable[[Progress, Case], Iterable[Margin]]) -> None:
+        """Record lower bounds of the margins chosen for each case."""
+        asked: dict[tuple[int, Margin], None] = {}
+        for place, progress in enumerate(self.batch):
+            cases = [case for goal in self.goals(progress) for case in goal if case.margins]
+            asked.update(dict.fromkeys((place, margin) for case in cases for margin in choose(progress, case)))
+        fresh = [entry for entry in asked if entry not in self.done]
+        graph = self.bounds.linearised.graph
+        size = block_size(graph, graph.output)
+        for first in range(0, len(fresh), size):
+            self.check()
+            self._bound_block(fresh[first : first + size])
+        self.done.update(fresh)
+
+    def _bound_block(self, asked: Sequence[tuple[int, Margin]]) -> None:
+        network = self.bounds.linearised
+        coef, constant = matrix([margin for _, margin in asked], network.graph.outputs)
+        sample = torch.tensor([place for place, _ in asked])
+        rows = Rows(sample, coef, single=bool(sample[0] == sample[-1]))
+        lower = lower_bounds(network, network.graph.output, rows)
+        found = lower + constant - 4 * unit(lower.dtype) * (constant.abs() + lower.abs())
+        for (place, margin), bound in zip(asked, found.tolist(), strict=True):
+            self.batch[place].ledger.record(self.bounds, [({margin: 1.0}, bound)])
+
+    def combine_margins(self) -> None:
+        """Record combinations for cases that no margin alone excludes.
+
+        The worst case of a goal comes first: when it stays, the goal is lost, and the others are not tried.
+        """
+        graph = self.bounds.linearised.graph
+        size = max(1, _GRADIENT_BYTES // (_BYTES_A_VALUE * sum(prod(shape) for shape in graph.shapes)))
+        waiting = [(place, self._worst_first(p, goal)) for place, p in enumerate(self.batch) for goal in self.goals(p)]
+        waiting = [(place, goal) for place, goal in waiting if goal]
+        while waiting:
+            for first in range(0, len(waiting), size):
+                self.check()
+                self._combine_block([(place, goal[0]) for place, goal in waiting[first : first + size]])
+            waiting = [
+                (place, rest) for place, (tried, *rest) in waiting if rest and self.batch[place].ledger.excludes(tried)
+            ]
+
+    def _worst_first(self, progress: Progress, goal: list[Case]) -> list[Case]:
+        """The goal's cases in ascending order of their bounds; none when a case has nothing to combine."""
+        if any(len(case.margins) < 2 for case in goal):
+            return []
+        return sorted(goal, key=lambda case: progress.ledger.margin(case) or 0.0)
+
+    def _combine_block(self, asked: Sequence[tuple[int, Case]]) -> None:
+        asks = [Ask(case, place, self.batch[place].ledger.best_margin(case)) for place, case in asked]
+        for (place, _), found in zip(asked, combine(self.bounds.linearised, asks), strict=True):
+            self.batch[place].ledger.record(self.bounds, [(found.weights, found.bound)])
 
 
 def _likeliest(progress: Progress, case: Case) -> Margin:
+    """The case's margin that is largest at the centre of the region."""
     outputs = progress.centre_outputs
     if outputs is None:
         return case.margins[0]
@@ -58,34 +125,3 @@ def _likeliest(progress: Progress, case: Case) -> Margin:
         return float(margin.constant) + sum(float(weight) * float(outputs[k]) for k, weight in margin.terms)
 
     return max(case.margins, key=at_centre)
-
-
-def _bound_margins(
-    bounds: RegionBounds, batch: Sequence[Progress], margins: Callable[[Progress], list[Margin]], check: Check
-) -> None:
-    """Record the lower bounds of margins that have none from this analysis yet."""
-    network = bounds.linearised
-    dtype = network.input.lower.dtype
-    asked = [(k, m) for k, progress in enumerate(batch) for m in dict.fromkeys(margins(progress))]
-    size = block_size(network.graph, network.graph.output)
-    for first in range(0, len(asked), size):
-        check()
-        block = asked[first : first + size]
-        coef, constant = matrix([margin for _, margin in block], network.graph.outputs)
-        sample = torch.tensor([k for k, _ in block])
-        rows = Rows(sample, coef, single=bool(sample[0] == sample[-1]))
-        lower = lower_bounds(network, network.graph.output, rows)
-        found = (lower + constant - 4 * unit(dtype) * (constant.abs() + lower.abs())).tolist()
-        for (k, margin), bound in zip(block, found, strict=True):
-            batch[k].ledger.record(bounds, [({margin: 1.0}, bound)])
-
-
-def _combine(bounds: RegionBounds, batch: Sequence[Progress], cases: Cases, check: Check) -> None:
-    """Record combinations for cases that no single margin excludes."""
-    asked = [(k, case) for k, progress in enumerate(batch) for case in cases(progress) if len(case.margins) > 1]
-    for first in range(0, len(asked), _CASES_AT_ONCE):
-        check()
-        block = asked[first : first + _CASES_AT_ONCE]
-        asks = [Ask(case, k, batch[k].ledger.best_margin(case)) for k, case in block]
-        for (k, _), found in zip(block, combine(bounds.linearised, asks), strict=True):
-            batch[k].ledger.record(bounds, [(found.weights, found.bound)])
