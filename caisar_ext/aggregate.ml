@@ -32,7 +32,7 @@ type matrix = { cut : string; blocks : Hierarchy.node list; rows : cell list lis
 type setting = {
   network : Query.network;
   hierarchy : Hierarchy.t;
-  radius : Q.t;
+  radius : Q.t option;
   bounds : Query.bound list;
   domain : string option;
   samples : sample list;
@@ -240,7 +240,9 @@ let matrices plan hierarchy samples =
 let radius (query : Query.t) =
   List.find_map (function Query.Ball { radius; _ } -> Some radius | _ -> None) query.region
 
-let bounds (query : Query.t) = List.filter (function Query.Ball _ -> false | _ -> true) query.region
+(* Those beside the ball, which regions around other samples share. *)
+let bounds (query : Query.t) =
+  List.map Query.anywhere (List.filter (function Query.Ball _ -> false | _ -> true) query.region)
 
 (* Says nothing. *)
 let no_answer (query : Query.t) : Protocol.answer =
@@ -252,9 +254,9 @@ let settings (plan : Plan.t) (answers : answers) =
   let table = Hashtbl.create 8 and order = ref [] in
   Array.iteri
     (fun number (q : Plan.query) ->
-       match (q.subject, radius q.query) with
-       | Some ({ reference = Some (hierarchy, reference); _ } as subject), Some radius ->
-         let key = (q.network, Hierarchy.file hierarchy, radius, bounds q.query, q.domain) in
+       match q.subject with
+       | Some ({ reference = Some (hierarchy, reference); _ } as subject) ->
+         let key = (q.network, Hierarchy.file hierarchy, radius q.query, bounds q.query, q.domain) in
          let answer = Option.value ~default:(no_answer q.query) answers.(number) in
          if not (Hashtbl.mem table key) then order := (key, hierarchy) :: !order;
          Hashtbl.add table key (sample plan hierarchy reference subject answer)

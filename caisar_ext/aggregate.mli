@@ -62,8 +62,8 @@ type matrix = { cut : string; blocks : Hierarchy.node list; rows : cell list lis
 type setting = {
   network : Query.network;
   hierarchy : Hierarchy.t;
-  radius : Q.t;
-  bounds : Query.bound list;  (** of the region, beside the ball *)
+  radius : Q.t option;  (** of the ball, if any *)
+  bounds : Query.bound list;  (** of the region, beside the ball; {!Query.anywhere} *)
   domain : string option;
   samples : sample list;
   groups : group list;

@@ -49,7 +49,7 @@ let network term path (v : Value.vector) : Query.network =
   match v with
   | Input | Image _ -> { path; normalization = None }
   | Normalized (_, n) -> { path; normalization = Some n }
-  | Constants _ | Outputs _ -> error term "a network applies to an input, not to other vectors"
+  | Row _ | Constants _ | Outputs _ -> error term "a network applies to an input, not to other vectors"
 
 (* One network under one [forall x]. *)
 let at_input context term network =
@@ -80,7 +80,7 @@ let normalize term (v : Value.vector) mean std : Value.t =
   match v with
   | Input | Image _ -> Vector (Normalized (v, { mean; std }))
   | Normalized _ -> error term "an input that is normalised twice"
-  | Constants _ | Outputs _ -> error term "normalize applies to an input"
+  | Row _ | Constants _ | Outputs _ -> error term "normalize applies to an input"
 
 let get context term (v : Value.t) i : Value.t =
   let i = small term i in
@@ -92,9 +92,18 @@ let get context term (v : Value.t) i : Value.t =
     if i < 0 then error term "index %d is negative" i;
     Real (Linear.atom (Feature i))
   | Vector (Outputs network) -> check (outputs context term network); Real (Linear.atom (Output i))
-  | Vector (Image _ | Normalized _) ->
-    error term "single features of an image or of a normalised input are not in the language"
+  | Vector (Image _ | Row _ | Normalized _) ->
+    error term "single features of an image, of bounds or of a normalised input are not in the language"
   | v -> error term "[] is not defined on %s" (Value.describe v)
+
+let array context (term : term) name (s : Value.sample) : Value.t =
+  let dataset = s.view.dataset in
+  let known = ((World.oracle context.world).dataset ~loc:(Lazy.force term.loc) dataset).arrays in
+  if name = Query.images then Vector (Image s)
+  else if List.mem name known then Vector (Row (s, name))
+  else
+    error term ?hint:(Diag.did_you_mean name known) "%s has no array %S of the shape of its images, uint8 or floating"
+      dataset.source name
 
 let arithmetic term b (x : Linear.t) (y : Linear.t) : Value.t =
   match (b, Linear.to_constant x, Linear.to_constant y) with
@@ -137,13 +146,15 @@ let builtin context (term : term) b (args : Value.t list) : Value.t =
     if n < 0 then error term "first: a negative number of samples";
     Dataset { v with length = min n v.length }
   | Image, [ Sample s ] -> Vector (Image s)
+  | Array, [ Text name; Sample s ] -> array context term name s
   | Truth, [ Sample s ] -> Int (Z.of_int s.view.labels.(s.index))
   | Read_hierarchy, [ Text path ] -> Hierarchy (World.hierarchy context.world ~loc path)
   | Up, [ Int k ] -> Level (Up (small term k))
   | Cut, [ Text name ] -> Level (Cut name)
   | Class_of, [ Hierarchy t; Text name ] -> Int (Z.of_int (Hierarchy.class_of ?loc t name))
   | Group, [ Hierarchy t; Text name ] -> Group (t, Hierarchy.extension t (Hierarchy.group ?loc t name))
-  | (Lt | Le | Gt | Ge | Equal | Member | Within | Same_group | Forbidden | In_ball | Valid_image), _ ->
+  | (Lt | Le | Gt | Ge | Equal | Member | Within | Same_group | Forbidden | In_ball | Valid_image | In_box
+    | In_ball_radii | In_ball_relative ), _ ->
     error term "a formula where a value is expected"
   | _ ->
     error term ~hint:"see the page of the language, grammar/whyml.md" "%s is not defined on %s" (builtin_name b)

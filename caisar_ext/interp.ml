@@ -21,6 +21,14 @@ let fits sample input =
 (* Features that the network and the samples have, as the literals of a body name them. *)
 let check_features world (network : Query.network) body =
   let oracle = World.oracle world in
+  let check_row ~loc ({ dataset; _ } : Query.row) =
+    let input = (oracle.network ~loc:None network).input_shape in
+    let sample = (oracle.dataset ~loc:None dataset).shape in
+    if not (fits sample input) then
+      let pp = Fmt.(list ~sep:(any "x") int) in
+      Diag.error ?loc:(Lazy.force loc) "samples of %s have shape %a, the network's input %a" dataset.source pp sample pp
+        input
+  in
   let check ({ literal; loc } : Violation.located) =
     match literal with
     | Bound (Feature { index; _ }) ->
@@ -28,21 +36,20 @@ let check_features world (network : Query.network) body =
       if index >= features then
         Diag.error ?loc:(Lazy.force loc) "index %d is out of range 0..%d: the network's input has %d features" index
           (features - 1) features
-    | Bound (Ball { dataset; _ }) ->
-      let input = (oracle.network ~loc:None network).input_shape in
-      let sample = (oracle.dataset ~loc:None dataset).shape in
-      if not (fits sample input) then
-        let pp = Fmt.(list ~sep:(any "x") int) in
-        Diag.error ?loc:(Lazy.force loc) "samples of %s have shape %a, the network's input %a" dataset.source pp sample
-          pp input
-    | Bound (Range _) | Outcome _ | Answer _ | Undecided _ -> ()
+    | Bound bound -> List.iter (check_row ~loc) (Query.rows bound)
+    | Outcome _ | Answer _ | Undecided _ -> ()
   in
   List.iter check (Formula.leaves body)
 
 (* No prover can say much about an input without bounds. *)
 let check_bounded world (f : term) network (region : Query.bound list) =
   let everywhere side =
-    List.exists (function Query.Ball _ -> true | Range r -> side (r.lower, r.upper) <> None | Feature _ -> false) region
+    let bounded : Query.bound -> bool = function
+      | Ball _ | Radii _ | Relative _ | Box _ -> true
+      | Range r -> side (r.lower, r.upper) <> None
+      | Feature _ -> false
+    in
+    List.exists bounded region
   in
   let features = lazy (size ((World.oracle world).network ~loc:None network).input_shape) in
   let check name side =
@@ -65,12 +72,8 @@ let subject world ~loc ~reference (dataset : Query.dataset) index : Plan.subject
 
 (* The sample that a region lies around. *)
 let subject_of_region world ~loc (scope : Literal.scope) region =
-  let around (b : Query.bound) =
-    match b with
-    | Ball { dataset; index; _ } -> Some (subject world ~loc ~reference:scope.reference dataset index)
-    | Range _ | Feature _ -> None
-  in
-  List.find_map around region
+  let subject (dataset, index) = subject world ~loc ~reference:scope.reference dataset index in
+  Option.map subject (List.find_map Query.around region)
 
 let undecided world ~loc (tie : Value.tie) : Plan.leaf =
   let { view; index } : Value.sample = tie.sample in

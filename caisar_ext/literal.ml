@@ -70,6 +70,35 @@ let in_ball (term : Spec.term) radius ({ view; index } : Value.sample) : _ Formu
   | Some radius -> leaf term (Bound (Ball { dataset = view.dataset; index; radius }))
   | None -> error term "in_ball: the radius must be a constant"
 
+let row (v : Value.vector) : Query.row option =
+  let row ({ view; index } : Value.sample) array : Query.row = { dataset = view.dataset; array; index } in
+  match v with
+  | Image s -> Some (row s Query.images)
+  | Row (s, array) -> Some (row s array)
+  | Input | Constants _ | Normalized _ | Outputs _ -> None
+
+(* Bounds that are rows of datasets. *)
+let in_rows (term : Spec.term) (b : Spec.builtin) (args : Value.t list) =
+  let bound b = leaf term (Bound b) in
+  match (b, args) with
+  | In_ball_relative, [ Vector Input; Vector (Image { view; index }); Real ratio ] -> (
+      match Linear.to_constant ratio with
+      | Some ratio -> bound (Relative { dataset = view.dataset; index; ratio })
+      | None -> error term "in_ball_relative: the ratio must be a constant")
+  | In_ball_relative, _ ->
+    error term ~hint:"write: in_ball_relative x (image d[i]) ratio"
+      "in_ball_relative: the input and the image of a sample are expected"
+  | In_ball_radii, [ Vector Input; Vector (Image { view; index }); Vector r ] when row r <> None ->
+    bound (Radii { dataset = view.dataset; index; radii = Option.get (row r) })
+  | In_ball_radii, _ ->
+    error term ~hint:"write: in_ball_radii x (image d[i]) (radii d[i])"
+      "in_ball_radii: the input, the image of a sample, and radii from a dataset are expected"
+  | _, [ Vector Input; Vector l; Vector u ] when row l <> None && row u <> None ->
+    bound (Box { lower = Option.get (row l); upper = Option.get (row u) })
+  | _ ->
+    error term ~hint:"write: in_box x (lower d[i]) (upper d[i])"
+      "in_box: the input, and bounds from a dataset are expected"
+
 let equal_classes term ~outputs (a : Value.t) (b : Value.t) =
   match (a, b) with
   | Answer network, _ | _, Answer network -> relation term ~classes:(outputs network) Classes.singleton a b
@@ -104,6 +133,7 @@ let of_builtin ~outputs scope (term : Spec.term) (b : Spec.builtin) (args : Valu
   | In_ball, [ Vector Input; Vector (Image s); Real radius ] -> in_ball term radius s
   | In_ball, _ ->
     error term ~hint:"write: in_ball x (image d[i]) eps" "in_ball: the input and the image of a sample are expected"
+  | (In_box | In_ball_radii | In_ball_relative), _ -> in_rows term b args
   | Valid_image, [ Vector Input ] -> leaf term (Bound (Range { lower = Some Q.zero; upper = Some Q.one }))
   | _ ->
     error term "%s is not defined on %s" (Spec.builtin_name b) (String.concat ", " (List.map Value.describe args))

@@ -56,6 +56,7 @@ type dataset = {
   shape : int list;
   labels : int list;
   class_names : string list;
+  arrays : string list;
   digest : string;
 }
 [@@deriving sexp]

@@ -61,12 +61,14 @@ type network = {
 }
 [@@deriving sexp]
 
-(** [shape]: of one sample, channels first; [labels] has [length] items; [class_names] may be empty. *)
+(** [shape]: of one sample, channels first; [labels] has [length] items; [class_names] may be empty; [arrays]: what a
+    {!Query.row} may name, [images] among them. *)
 type dataset = {
   length : int;
   shape : int list;
   labels : int list;
   class_names : string list;
+  arrays : string list;
   digest : string;
 }
 [@@deriving sexp]

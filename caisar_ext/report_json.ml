@@ -136,7 +136,7 @@ let setting context (s : Aggregate.setting) : json =
   in
   `Assoc
     [ ("network", network_position context s.network); ("hierarchy", hierarchy_position context s.hierarchy);
-      ("radius", rational s.radius); ("bounds", list bound s.bounds); ("domain", option string s.domain);
+      ("radius", option rational s.radius); ("bounds", list bound s.bounds); ("domain", option string s.domain);
       ("levels", list level (Aggregate_levels.rows context.result.plan s));
       ("intervals", list interval (Aggregate_levels.intervals s));
       ("groups", list group s.groups); ("matrices", list (matrix s.hierarchy) s.matrices);

@@ -12,9 +12,15 @@ let rational q = string (Q.to_string q)
 let normalization ({ mean; std } : Query.normalization) : json =
   `Assoc [ ("mean", list rational mean); ("std", list rational std) ]
 
-(* The sample of a ball is told where the region stands. *)
+let row ({ dataset; array; _ } : Query.row) : json =
+  `Assoc [ ("source", string dataset.source); ("array", string array) ]
+
+(* Which sample it is about is told where the region stands. *)
 let bound : Query.bound -> json = function
   | Ball { radius; _ } -> `Assoc [ ("kind", string "ball"); ("radius", rational radius) ]
+  | Radii { radii; _ } -> `Assoc [ ("kind", string "radii"); ("radii", row radii) ]
+  | Relative { ratio; _ } -> `Assoc [ ("kind", string "relative"); ("ratio", rational ratio) ]
+  | Box { lower; upper } -> `Assoc [ ("kind", string "box"); ("lower", row lower); ("upper", row upper) ]
   | Range { lower; upper } ->
     `Assoc [ ("kind", string "range"); ("lower", option rational lower); ("upper", option rational upper) ]
   | Feature { index; lower; upper; strict_lower; strict_upper } ->

@@ -147,7 +147,7 @@ let has_open_cells (setting : Aggregate.setting) =
 
 let title (setting : Aggregate.setting) =
   let base = Filename.basename in
-  let region = Report_words.region_kind ~radius:(Some setting.radius) setting.bounds in
+  let region = Report_words.region_kind ~radius:setting.radius setting.bounds in
   let domain = Option.fold ~none:"" ~some:(fun d -> ", domain " ^ d) setting.domain in
   Printf.sprintf "%s: %s around %s, groups of %s%s" (base setting.network.path) region
     (Report_words.plural (List.length setting.samples) "sample") (base (Hierarchy.file setting.hierarchy)) domain

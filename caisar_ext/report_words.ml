@@ -58,6 +58,14 @@ let range ({ lower; upper } : Query.range) =
   | None, Some u -> Printf.sprintf "up to %s" (rational u)
   | None, None -> "anywhere"
 
+let row ({ dataset; array; _ } : Query.row) = if array = Query.images then dataset.source else array
+
+let by_rows : Query.bound -> string option = function
+  | Radii { radii; _ } -> Some (Printf.sprintf "ball with %s" (row radii))
+  | Relative { ratio; _ } -> Some (Printf.sprintf "relative ball %s" (rational ratio))
+  | Box { lower; upper } -> Some (Printf.sprintf "box [%s, %s]" (row lower) (row upper))
+  | Ball _ | Range _ | Feature _ -> None
+
 let region_kind ~radius bounds =
   let ball = Option.map (fun r -> "ball " ^ rational r) radius in
   let ranges = List.filter_map (function Query.Range r -> Some (range r) | _ -> None) bounds in
@@ -67,7 +75,7 @@ let region_kind ~radius bounds =
     | 0 -> None
     | n -> Some (Printf.sprintf "box of %s" (plural n "feature"))
   in
-  String.concat " " (Option.to_list ball @ ranges @ Option.to_list box)
+  String.concat " " (Option.to_list ball @ List.filter_map by_rows bounds @ ranges @ Option.to_list box)
 
 let shape dimensions = String.concat "x" (List.map string_of_int dimensions)
 

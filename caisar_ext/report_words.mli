@@ -31,7 +31,8 @@ val size : int -> string
 
 val radius : Query.bound list -> Q.t option
 
-(** ["ball 2/255 in [0, 1]"], ["box of 5 features"]: a ball of this radius, if any, and the bounds beside it. *)
+(** ["ball 2/255 in [0, 1]"], ["box [lower, upper]"], ["ball with radii"], ["box of 5 features"]: a ball of this radius,
+    if any, and the bounds beside it; arrays by their names, images by their dataset's. *)
 val region_kind : radius:Q.t option -> Query.bound list -> string
 
 (** ["3x32x32"]. *)

@@ -8,6 +8,7 @@ type builtin =
   | Read_dataset | First | Image | Truth
   | Read_hierarchy | Up | Cut | Class_of | Group | Member | Within | Same_group | Forbidden
   | In_ball | Valid_image
+  | Array | In_box | In_ball_radii | In_ball_relative
 
 type variable = { name : string; id : int }
 type sort = Int | Input | Other of string
@@ -58,7 +59,9 @@ let builtins =
     ("truth", Truth, "truth"); ("read_hierarchy", Read_hierarchy, "read_hierarchy"); ("up", Up, "up");
     ("cut", Cut, "cut"); ("class_of", Class_of, "class_of"); ("group", Group, "group"); ("member", Member, "member");
     ("within", Within, "within"); ("same_group", Same_group, "same_group"); ("forbidden", Forbidden, "forbidden");
-    ("in_ball", In_ball, "in_ball"); ("valid_image", Valid_image, "valid_image") ]
+    ("in_ball", In_ball, "in_ball"); ("valid_image", Valid_image, "valid_image"); ("array", Array, "array");
+    ("in_box", In_box, "in_box"); ("in_ball_radii", In_ball_radii, "in_ball_radii");
+    ("in_ball_relative", In_ball_relative, "in_ball_relative") ]
 
 let builtin_name b =
   let _, _, written = List.find (fun (_, b', _) -> b = b') builtins in

@@ -12,6 +12,7 @@ type builtin =
   | Read_dataset | First | Image | Truth
   | Read_hierarchy | Up | Cut | Class_of | Group | Member | Within | Same_group | Forbidden
   | In_ball | Valid_image
+  | Array | In_box | In_ball_radii | In_ball_relative
 
 type variable = { name : string; id : int }
 

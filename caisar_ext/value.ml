@@ -7,6 +7,7 @@ type tie = { sample : sample; classes : int list }
 type vector =
   | Input
   | Image of sample
+  | Row of sample * string
   | Constants of Q.t list
   | Normalized of vector * Query.normalization
   | Outputs of Query.network

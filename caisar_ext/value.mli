@@ -11,6 +11,7 @@ type tie = { sample : sample; classes : int list }
 type vector =
   | Input  (** the [x] of [forall x] *)
   | Image of sample
+  | Row of sample * string  (** in another array of the dataset *)
   | Constants of Q.t list
   | Normalized of vector * Query.normalization
   | Outputs of Query.network  (** at the input *)

@@ -73,7 +73,9 @@ let datasets (oracle : World.oracle) (plan : Plan.t) =
   in
   let asked = List.filter_map (fun (q : Plan.query) -> q.subject) (Array.to_list plan.queries) in
   let subjects = asked @ List.concat_map undecided plan.goals in
-  let all = List.sort_uniq compare (List.map (fun (s : Plan.subject) -> s.dataset) subjects) in
+  let rows (q : Plan.query) = List.concat_map Query.rows q.query.region in
+  let of_rows = List.map (fun (r : Query.row) -> r.dataset) (List.concat_map rows (Array.to_list plan.queries)) in
+  let all = List.sort_uniq compare (of_rows @ List.map (fun (s : Plan.subject) -> s.dataset) subjects) in
   List.map (fun d -> (d, oracle.dataset ~loc:None d)) all
 
 let run options ~on_event =

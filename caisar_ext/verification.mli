@@ -16,7 +16,7 @@ type result = {
   plan : Plan.t;
   conclusions : Aggregate.t;
   networks : (Query.network * Protocol.network) list;  (** those of the plan *)
-  datasets : (Query.dataset * Protocol.dataset) list;  (** those around whose samples the plan's regions lie *)
+  datasets : (Query.dataset * Protocol.dataset) list;  (** those that the plan's regions come from *)
   statistics : Prover.statistics;
   wall_seconds : float;
   completion : Prover.completion;

@@ -58,9 +58,9 @@ let outside ~loc (b : Query.bound) =
     let below _ = one_bound (Query.Feature { free with upper = f.lower; strict_upper = not f.strict_lower }) in
     let above _ = one_bound (Query.Feature { free with lower = f.upper; strict_lower = not f.strict_upper }) in
     Option.to_list (Option.map below f.lower) @ Option.to_list (Option.map above f.upper)
-  | Ball _ | Range _ ->
-    Diag.error ?loc:(Lazy.force loc) ~hint:"use in_ball and valid_image as premises only"
-      "the outside of a ball or of a range of images is not a region"
+  | Ball _ | Radii _ | Relative _ | Box _ | Range _ ->
+    Diag.error ?loc:(Lazy.force loc) ~hint:"use in_ball, in_box, valid_image and the like as premises only"
+      "the outside of a ball, of a box or of a range of images is not a region"
 
 let literal ~all ~positive { literal; loc } =
   match (literal, positive) with

@@ -39,6 +39,44 @@ class Ball:
     radius: Fraction
 
 
+IMAGES = "images"  # the array of the samples themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry of an array with as many features as a sample: ``images``, or another of the dataset's arrays."""
+
+    dataset: DatasetRef
+    array: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Radii:
+    """Closed box around a sample, with a radius of its own for each feature; where one is negative, nothing."""
+
+    dataset: DatasetRef
+    index: int
+    radii: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """Closed box around a sample: each feature ``c`` has the radius ``ratio * |c|``."""
+
+    dataset: DatasetRef
+    index: int
+    ratio: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Closed box between two rows, feature by feature."""
+
+    lower: Row
+    upper: Row
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """Bounds on every feature."""
@@ -58,7 +96,8 @@ class Feature:
     strict_upper: bool
 
 
-Bound = Ball | Range | Feature
+Around = Ball | Radii | Relative
+Bound = Around | Box | Range | Feature
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Protocol
+from itertools import islice
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyprover.errors import UserError
 from pyprover.normalization import Affine, affine, check_shape
-from pyprover.query import Ball, Bound, DatasetRef, Feature, Normalization, Range
+from pyprover.query import (
+    IMAGES,
+    Around,
+    Ball,
+    Bound,
+    Box,
+    DatasetRef,
+    Feature,
+    Normalization,
+    Radii,
+    Range,
+    Relative,
+    Row,
+)
 from pyprover.rounding import down32, nearest64, neighbours, round_all, up32
 
 
@@ -33,14 +47,17 @@ class Samples(Protocol):
     def exact(self, index: int) -> tuple[Fraction, ...]:
         """Return the sample in data units, row-major; ``UserError`` when ``index`` is out of range."""
 
+    def beside(self, array: str) -> Self:
+        """Return the dataset's array ``array`` as samples; ``UserError`` when there is none of this name."""
+
 
 @dataclass(frozen=True)
 class Region:
     """A box in network-input space; every tuple has one entry a feature, row-major.
 
-    ``centre`` is the ball's centre (not clamped), or the middle of the box. ``scale`` is the number of data units in
-    one unit of the network's input. A bound whose index is in ``strict_lower`` or ``strict_upper`` is excluded from
-    the region: a proof relaxes it to the closed bound, a witness must respect it.
+    ``centre`` is the sample that the region lies around (not clamped), or the middle of the box. ``scale`` is the
+    number of data units in one unit of the network's input. A bound whose index is in ``strict_lower`` or
+    ``strict_upper`` is excluded from the region: a proof relaxes it to the closed bound, a witness must respect it.
     """
 
     lower: tuple[Fraction, ...]
@@ -122,19 +139,23 @@ def resolve(
     lower or an upper bound, a normalisation that does not fit, and a bound beyond float32.
     """
     maps = affine(normalization, input_shape)
-    balls = [bound for bound in bounds if isinstance(bound, Ball)]
-    ranges = [bound for bound in bounds if isinstance(bound, Range)]
-    samples = [_sample(ball, input_shape, datasets) for ball in balls]
     repeat = math.prod(input_shape) // len(maps)
     per_feature = [map_ for map_ in maps for _ in range(repeat)]
 
-    boxes = _boxes(balls, ranges, samples, per_feature)
-    lower, upper = [box[0] for box in boxes], [box[1] for box in boxes]
+    def row(of: Row) -> tuple[Fraction, ...]:
+        samples = datasets(of.dataset)
+        check_shape(samples.shape, input_shape)
+        return samples.beside(of.array).exact(of.index)
+
+    wide = [bound for bound in bounds if not isinstance(bound, Feature)]
+    cells = _cells(wide, [tuple(map(row, _rows(bound))) for bound in wide], per_feature)
+    lower, upper = [cell[0] for cell in cells], [cell[1] for cell in cells]
     for bound in bounds:
         if isinstance(bound, Feature):
             _tighten(bound, per_feature, lower, upper)
     lows, highs = _complete(lower, "lower"), _complete(upper, "upper")
-    centre = tuple(box[2] for box in boxes) if balls else _middle(lows, highs)
+    around = any(isinstance(bound, Around) for bound in bounds)
+    centre = tuple(cell[2] for cell in cells) if around else _middle(lows, highs)
     return Region(
         tuple(low for low, _ in lows),
         tuple(high for high, _ in highs),
@@ -145,57 +166,95 @@ def resolve(
     )
 
 
-def _sample(
-    ball: Ball, input_shape: tuple[int, ...], datasets: Callable[[DatasetRef], Samples]
-) -> tuple[Fraction, ...]:
-    samples = datasets(ball.dataset)
-    check_shape(samples.shape, input_shape)
-    return samples.exact(ball.index)
+_Wide = Ball | Radii | Relative | Box | Range  # bounds on every feature
 
 
-_Box = tuple[_Edge | None, _Edge | None, Fraction]
+def _rows(bound: _Wide) -> tuple[Row, ...]:
+    """Return the rows whose values at a feature give its interval; the centre first."""
+    match bound:
+        case Radii():
+            return Row(bound.dataset, IMAGES, bound.index), bound.radii
+        case Ball() | Relative():
+            return (Row(bound.dataset, IMAGES, bound.index),)
+        case Box():
+            return bound.lower, bound.upper
+        case Range():
+            return ()
 
-# Boxes by radii and ranges, then by the identities of a normalisation's channel and of the balls' centres there. The
-# objects are kept beside the box: an identity means something as long as its object lives.
-_Known = dict[tuple[int, ...], tuple[tuple[object, ...], _Box]]
-_known: dict[tuple[tuple[Fraction, ...], tuple[Range, ...]], _Known] = {}
+
+def _constants(bound: _Wide) -> tuple[object, ...]:
+    """Return what else gives the interval."""
+    match bound:
+        case Ball():
+            return Ball, bound.radius
+        case Relative():
+            return Relative, bound.ratio
+        case Range():
+            return bound.lower, bound.upper
+        case Radii() | Box():
+            return (type(bound),)
+
+
+def _interval(bound: _Wide, values: Sequence[Fraction]) -> tuple[Fraction | None, Fraction | None]:
+    """Return the bounds of one feature in data units; ``values`` are its rows' there."""
+    match bound:
+        case Range():
+            return bound.lower, bound.upper
+        case Box():
+            return values[0], values[1]
+        case Ball():
+            return _around(values[0], bound.radius)
+        case Radii():
+            return _around(values[0], values[1])
+        case Relative():
+            return _around(values[0], bound.ratio * abs(values[0]))
+
+
+def _around(centre: Fraction, radius: Fraction) -> tuple[Fraction, Fraction]:
+    return centre - radius, centre + radius
+
+
+_Cell = tuple[_Edge | None, _Edge | None, Fraction]  # one feature's lower and upper bound, and its centre
+
+# Cells by the constants of their bounds, then by the identities of a normalisation's channel and of the rows' values
+# there. The objects are kept beside the cell: an identity means something as long as its object lives.
+_Known = dict[tuple[int, ...], tuple[tuple[object, ...], _Cell]]
+_known: dict[tuple[tuple[object, ...], ...], _Known] = {}
 _MOST_KNOWN = 1 << 16
 
 
-def _known_boxes(radii: tuple[Fraction, ...], ranges: tuple[Range, ...]) -> _Known:
+def _known_cells(constants: tuple[tuple[object, ...], ...]) -> _Known:
     """Return what is known for these bounds, to be added to; images share 256 pixel values, queries their radii."""
     if sum(map(len, _known.values())) > _MOST_KNOWN:
         _known.clear()
-    return _known.setdefault((radii, ranges), {})
+    return _known.setdefault(constants, {})
 
 
-def _boxes(
-    balls: Sequence[Ball],
-    ranges: Sequence[Range],
-    samples: Sequence[tuple[Fraction, ...]],
-    maps: Sequence[Affine],
-) -> list[_Box]:
-    """For each feature the intersection of balls and ranges, and the first ball's centre."""
-    radii = tuple(ball.radius for ball in balls)
-    known = _known_boxes(radii, tuple(ranges))
-    boxes = []
-    for column in zip(maps, *samples, strict=True):
+def _cells(
+    bounds: Sequence[_Wide], rows: Sequence[tuple[tuple[Fraction, ...], ...]], maps: Sequence[Affine]
+) -> list[_Cell]:
+    """For each feature the intersection of the bounds; ``rows`` are each bound's."""
+    known = _known_cells(tuple(map(_constants, bounds)))
+    cells = []
+    for column in zip(maps, *(row for own in rows for row in own), strict=True):
         key = tuple(map(id, column))
         if key not in known:
-            known[key] = (column, _box(column[0], column[1:], radii, ranges))
-        boxes.append(known[key][1])
-    return boxes
+            values = iter(column[1:])
+            owned = [(bound, tuple(islice(values, len(own)))) for bound, own in zip(bounds, rows, strict=True)]
+            known[key] = (column, _cell(column[0], owned))
+        cells.append(known[key][1])
+    return cells
 
 
-def _box(to_input: Affine, centres: Sequence[Fraction], radii: Sequence[Fraction], ranges: Sequence[Range]) -> _Box:
-    lows = [centre - radius for centre, radius in zip(centres, radii, strict=True)]
-    highs = [centre + radius for centre, radius in zip(centres, radii, strict=True)]
-    lows += [bound.lower for bound in ranges if bound.lower is not None]
-    highs += [bound.upper for bound in ranges if bound.upper is not None]
+def _cell(to_input: Affine, bounds: Sequence[tuple[_Wide, Sequence[Fraction]]]) -> _Cell:
+    intervals = [_interval(bound, values) for bound, values in bounds]
+    lows = [low for low, _ in intervals if low is not None]
+    highs = [high for _, high in intervals if high is not None]
+    centre = next((values[0] for bound, values in bounds if isinstance(bound, Around)), None)
     return (
         (_bounded(to_input(max(lows))), False) if lows else None,
         (_bounded(to_input(min(highs))), True) if highs else None,
-        to_input(centres[0]) if centres else Fraction(0),
+        Fraction(0) if centre is None else to_input(centre),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyprover.errors import UserError
+from pyprover.query import IMAGES
 
+SAMPLE_TYPES = (np.uint8, np.float16, np.float32, np.float64)
 _PIXELS = tuple(Fraction(k, 255) for k in range(256))
 
 
@@ -20,7 +23,7 @@ class Dataset:
 
     8-bit samples are pixels: k counts as k/255, exactly. Floating samples count as they are. ``class_names`` is
     empty when the source names no class; ``digest`` is the SHA-256 of the file (of the files, joined, when there are
-    several); ``origin`` is for messages.
+    several); ``origin`` is for messages; ``arrays`` are others of the samples' shape, which count as samples do.
     """
 
     samples: NDArray[Any]
@@ -28,6 +31,7 @@ class Dataset:
     class_names: tuple[str, ...]
     digest: str
     origin: str
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,6 +51,17 @@ class Dataset:
         values = {entry: self.exact_value(entry) for entry in set(entries)}
         return tuple(map(values.__getitem__, entries))
 
+    def beside(self, array: str) -> Dataset:
+        """Return the dataset whose samples are the entries of ``array``: ``images`` or one of ``arrays``."""
+        if array == IMAGES:
+            return self
+        if array not in self.arrays:
+            raise UserError(
+                f"{self.origin} has no array `{array}` of the samples' shape, uint8 or floating",
+                f"it has {', '.join((IMAGES, *self.arrays))}",
+            )
+        return replace(self, samples=self.arrays[array], origin=f"{self.origin}: `{array}`", arrays={})
+
     def check_index(self, index: int) -> int:
         """Return ``index``, or raise ``UserError`` when there is no such sample."""
         if not 0 <= index < len(self):
@@ -62,14 +77,12 @@ def make_dataset(
     Raises ``UserError``: types other than uint8 and floating, lengths that differ, labels that are not integers, are
     negative or have no name, values that are not finite.
     """
-    if samples.dtype != np.uint8 and samples.dtype not in (np.float16, np.float32, np.float64):
+    if samples.dtype not in SAMPLE_TYPES:
         raise UserError(
             f"{origin}: samples are {samples.dtype}, not uint8 or floating",
             "store pixels as uint8 (0..255), other features as float32 or float64",
         )
-    if samples.size and samples.dtype != np.uint8 and not np.isfinite(samples).all():
-        bad = int(np.argwhere(~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1))[0, 0])
-        raise UserError(f"{origin}: sample {bad} holds a value that is not finite")
+    _check_finite(samples, origin)
     if labels.ndim != 1 or len(labels) != len(samples):
         raise UserError(f"{origin}: {len(samples)} samples, but labels of shape {list(labels.shape)}")
     if labels.dtype.kind not in "iu":
@@ -77,6 +90,22 @@ def make_dataset(
     integers = labels.astype(np.int64)
     _check_labels(integers, len(class_names), origin)
     return Dataset(samples, integers, class_names, digest, origin)
+
+
+def with_arrays(dataset: Dataset, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
+    """Return ``dataset`` with ``arrays`` of its samples' shape (channels first) and of ``SAMPLE_TYPES``.
+
+    Raises ``UserError`` for values that are not finite.
+    """
+    for name, array in arrays.items():
+        _check_finite(array, f"{dataset.origin}: `{name}`")
+    return replace(dataset, arrays=arrays)
+
+
+def _check_finite(samples: NDArray[Any], origin: str) -> None:
+    if samples.size and samples.dtype != np.uint8 and not np.isfinite(samples).all():
+        bad = int(np.argwhere(~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1))[0, 0])
+        raise UserError(f"{origin}: sample {bad} holds a value that is not finite")
 
 
 def _check_labels(labels: NDArray[np.int64], names: int, origin: str) -> None:

@@ -110,6 +110,7 @@ class Dataset:
     shape: tuple[int, ...]
     labels: tuple[int, ...]
     class_names: tuple[str, ...]
+    arrays: tuple[str, ...]
     digest: str
 
 

@@ -13,13 +13,14 @@ import torch
 
 from pyprover import engine
 from pyprover.card import Source, normalization_of
+from pyprover.data import Dataset
 from pyprover.errors import MemoryLimitError, UserError, VersionError
 from pyprover.normalization import network_inputs
 from pyprover.protocol import messages
 from pyprover.protocol.library import Library
 from pyprover.protocol.memory import is_out_of_memory, limit_memory, peak_memory
 from pyprover.protocol.witnesses import Sample, WitnessStore
-from pyprover.query import Ball, NetworkRef, Normalization, Query
+from pyprover.query import IMAGES, Around, NetworkRef, Normalization, Query
 from pyprover.region import resolve
 from pyprover.verdict import Answer
 from pyprover.witness import maximisers
@@ -60,8 +61,7 @@ class Service:
                 reply(self._describe_network(request.network))
             case messages.DescribeDataset():
                 dataset = self._library.dataset(request.dataset)
-                labels = tuple(dataset.labels.tolist())
-                reply(messages.Dataset(len(dataset), dataset.shape, labels, dataset.class_names, dataset.digest))
+                reply(describe_dataset(dataset))
             case messages.Predict():
                 reply(self._predict(request))
             case messages.Verify():
@@ -125,9 +125,9 @@ class Service:
         for query in queries:
             region = resolve(query.region, normalization, network.replayer.input_shape, self._library.dataset)
             problems.append(engine.Problem(query.query, region, query.properties))
-            ball = next((bound for bound in query.region if isinstance(bound, Ball)), None)
-            if ball is not None:
-                samples[query.query] = Sample(self._library.dataset(ball.dataset), ball.index)
+            around = next((bound for bound in query.region if isinstance(bound, Around)), None)
+            if around is not None:
+                samples[query.query] = Sample(self._library.dataset(around.dataset), around.index)
         return problems, samples
 
 
@@ -170,6 +170,18 @@ def describe(network: engine.Network, source: Source | None) -> messages.Network
         neurons=file.graph.neurons,
         digest=file.digest,
         normalization_source=None if source is None else source.name,
+    )
+
+
+def describe_dataset(dataset: Dataset) -> messages.Dataset:
+    """Return what is known about a dataset."""
+    return messages.Dataset(
+        length=len(dataset),
+        shape=dataset.shape,
+        labels=tuple(dataset.labels.tolist()),
+        class_names=dataset.class_names,
+        arrays=(IMAGES, *dataset.arrays),
+        digest=dataset.digest,
     )
 
 

@@ -223,7 +223,9 @@ def describe(prover: Prover, source: str) -> None:
     elif source == "missing":
         prover.refuse("user", "no such file: missing")
     else:
-        prover.reply('(Dataset((length 2)(shape(3 4 4))(labels(0 1))(class_names("polar bear" dog))(digest 0f)))')
+        prover.reply(
+            '(Dataset((length 2)(shape(3 4 4))(labels(0 1))(class_names("polar bear" dog))(arrays(images))(digest 0f)))'
+        )
 
 
 def greet(prover: Prover, hello: dict[str, Sexp], start: str) -> None:

@@ -7,11 +7,22 @@ let bounded ~strict lower upper v =
   let below u = if snd strict then Q.lt v u else Q.leq v u in
   Option.fold ~none:true ~some:above lower && Option.fold ~none:true ~some:below upper
 
-let close radius x centre = Array.for_all2 (fun v c -> Q.leq (Q.abs (Q.sub v c)) radius) x centre
+let within radius x centre =
+  let near k v = Q.leq (Q.abs (Q.sub v centre.(k))) (radius k) in
+  List.for_all Fun.id (List.mapi near (Array.to_list x))
 
-(* [centre i]: the features of sample i. *)
-let inside ~centre x : Query.bound -> bool = function
+let close radius = within (fun _ -> radius)
+
+(* [row] is an entry of a dataset. *)
+let inside ~row x : Query.bound -> bool =
+  let centre index = row Query.images index and rows ({ array; index; _ } : Query.row) = row array index in
+  function
   | Ball { index; radius; _ } -> close radius x (centre index)
+  | Radii { index; radii; _ } -> within (Array.get (rows radii)) x (centre index)
+  | Relative { index; ratio; _ } ->
+    let centre = centre index in
+    within (fun k -> Q.mul ratio (Q.abs centre.(k))) x centre
+  | Box { lower; upper } -> Array.for_all2 Q.leq (rows lower) x && Array.for_all2 Q.leq x (rows upper)
   | Range { lower; upper } -> Array.for_all (bounded ~strict:(false, false) lower upper) x
   | Feature f -> bounded ~strict:(f.strict_lower, f.strict_upper) f.lower f.upper x.(f.index)
 

@@ -15,6 +15,9 @@ type real =
   | Times of Q.t * real
   | Choose of index * real * real  (** [if i > 0 then a else b] *)
 
+(* Around samples, or between their bounds. *)
+type region = Ball of index * Q.t | Radii of index * index | Relative of index * Q.t | Box of index * index
+
 type formula =
   | Bool of bool
   | Compare of string * real * real
@@ -33,7 +36,7 @@ type formula =
   | Exists of string * (int * int) * int * formula
   | Call of int * index * real  (** of a predicate over the input *)
   | Call_closed of int * index * real
-  | Inputs of (index * Q.t) option * formula list * formula  (** ball, premises on features, body *)
+  | Inputs of region option * formula list * formula  (** premises on features, body *)
 
 (* Parameters are an index and a constant real. *)
 type definition = { index : string; real : string; body : formula }
@@ -75,6 +78,12 @@ let range name (a, b) way =
   | 3 -> Printf.sprintf "%d > %s /\\ %d < %s" b name (a - 1) name
   | _ -> Printf.sprintf "%s <= %d - 1 /\\ 0 = 0 /\\ %d <= %s" name b a name
 
+let region = function
+  | Ball (i, r) -> Printf.sprintf "in_ball x (image test[%s]) %s" (index i) (number r)
+  | Relative (i, r) -> Printf.sprintf "in_ball_relative x (image test[%s]) %s" (index i) (number r)
+  | Radii (i, j) -> Printf.sprintf "in_ball_radii x (image test[%s]) (radii test[%s])" (index i) (index j)
+  | Box (i, j) -> Printf.sprintf "in_box x (lower test[%s]) (array \"upper\" test[%s])" (index i) (index j)
+
 let rec text = function
   | Bool b -> string_of_bool b
   | Compare (op, a, b) -> Printf.sprintf "(%s %s %s)" (real a) op (real b)
@@ -93,9 +102,9 @@ let rec text = function
   | Exists (i, r, way, f) -> Printf.sprintf "(exists %s: int. (%s) /\\ %s)" i (range i r way) (text f)
   | Call (p, i, r) -> Printf.sprintf "(p%d x %s %s)" p (index i) (real r)
   | Call_closed (p, i, r) -> Printf.sprintf "(c%d %s %s)" p (index i) (real r)
-  | Inputs (ball, premises, body) ->
-    let in_ball (i, r) = Printf.sprintf "in_ball x (image test[%s]) %s -> " (index i) (number r) in
-    Printf.sprintf "(forall x: vector real. valid_image x -> %s%s%s)" (Option.fold ~none:"" ~some:in_ball ball)
+  | Inputs (around, premises, body) ->
+    let premise r = region r ^ " -> " in
+    Printf.sprintf "(forall x: vector real. valid_image x -> %s%s%s)" (Option.fold ~none:"" ~some:premise around)
       (String.concat "" (List.map (fun p -> text p ^ " -> ") premises)) (text body)
 
 let sentence_text s =
@@ -156,6 +165,15 @@ let within level a c =
 let members = function "ab" -> [ 0; 1 ] | "bc" -> [ 1; 2 ] | "h" -> [ 0; 1; 2 ] | "c" -> [ 2 ] | g -> invalid_arg g
 let between (a, b) = List.init (max 0 (b - a)) (fun k -> a + k)
 
+let inside env x region =
+  let at array i = Toy.row array (index_value env i) in
+  let near radius centre = Array.for_all2 (fun d r -> Q.leq (Q.abs d) r) (Array.map2 Q.sub x centre) radius in
+  match region with
+  | Ball (i, r) -> near (Array.map (fun _ -> r) x) (at "images" i)
+  | Relative (i, r) -> near (Array.map (fun c -> Q.mul r (Q.abs c)) (at "images" i)) (at "images" i)
+  | Radii (i, j) -> near (at "radii" j) (at "images" i)
+  | Box (i, j) -> Array.for_all2 Q.leq (at "lower" i) x && Array.for_all2 Q.leq x (at "upper" j)
+
 let rec holds env = function
   | Bool b -> b
   | Compare (op, a, b) -> compare_by op (Q.compare (real_value env a) (real_value env b))
@@ -177,17 +195,16 @@ let rec holds env = function
   | Exists (i, r, _, f) -> List.exists (fun k -> holds { env with indices = (i, k) :: env.indices } f) (between r)
   | Call (p, i, r) -> call env (List.nth env.sentence.predicates p) i r
   | Call_closed (p, i, r) -> call env (List.nth env.sentence.closed p) i r
-  | Inputs (ball, premises, body) -> List.for_all (at_point env ball premises body) Toy.grid
+  | Inputs (around, premises, body) -> List.for_all (at_point env around premises body) Toy.grid
 
 and call env d i r =
   holds { env with indices = [ (d.index, index_value env i) ]; reals = [ (d.real, real_value env r) ] } d.body
 
-and at_point env ball premises body x =
-  let close (i, radius) = Points.close radius x Toy.images.(index_value env i) in
+and at_point env around premises body x =
   let image = Array.for_all (fun v -> Q.sign v >= 0 && Q.leq v Q.one) x in
   let at answer = { env with input = Some (x, answer) } in
   let claimed answer = (not (List.for_all (holds (at answer)) premises)) || holds (at answer) body in
-  (not image) || (not (Option.fold ~none:true ~some:close ball)) || List.for_all claimed (Toy.maximisers env.world x)
+  (not image) || (not (Option.fold ~none:true ~some:(inside env x) around)) || List.for_all claimed (Toy.maximisers env.world x)
 
 (* {1 Generation} *)
 
@@ -298,8 +315,14 @@ let rec formula scope =
 and inputs scope =
   let under = { scope with under_input = true } in
   let premise = map3 (fun op i q -> Compare (op, Feature i, Num q)) (oneofl [ "<."; ">=." ]) (int_range 0 1) value in
-  let* ball = opt (pair (index_of scope) (map Toy.half (int_range 0 3))) in
-  map2 (fun premises body -> Inputs (ball, premises, body)) (list_size (int_range 0 2) premise) (formula under)
+  let i = index_of scope and ratio = map Toy.half (int_range 0 3) in
+  let region =
+    frequency
+      [ (3, map2 (fun i r -> Ball (i, r)) i ratio); (1, map2 (fun i r -> Relative (i, r)) i ratio);
+        (1, map2 (fun i j -> Radii (i, j)) i i); (1, map2 (fun i j -> Box (i, j)) i i) ]
+  in
+  let* around = opt region in
+  map2 (fun premises body -> Inputs (around, premises, body)) (list_size (int_range 0 2) premise) (formula under)
 
 let definition scope =
   let* index = oneofl [ "i"; "j" ] and* real = oneofl [ "r"; "s" ] in

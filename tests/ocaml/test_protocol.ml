@@ -31,13 +31,20 @@ let network : Query.network Gen.t =
   let* path = text and* mean = few rational and* std = few rational and* normal = Gen.bool in
   return { Query.path; normalization = (if normal then Some { mean; std } else None) }
 
+let row : Query.row Gen.t =
+  let* dataset = dataset and* array = text and* index = index in
+  return { Query.dataset; array; index }
+
 let bound : Query.bound Gen.t =
-  let* dataset = dataset and* index = index and* radius = rational in
+  let* dataset = dataset and* index = index and* radius = rational and* row = row in
   let* lower = Gen.opt rational and* upper = Gen.opt rational in
   let* strict_lower = Gen.bool and* strict_upper = Gen.bool in
   Gen.oneofl
     [
       Query.Ball { dataset; index; radius };
+      Radii { dataset; index; radii = row };
+      Relative { dataset; index; ratio = radius };
+      Box { lower = row; upper = { row with array = "upper" } };
       Range { lower; upper };
       Feature { index; lower; upper; strict_lower; strict_upper };
     ]
@@ -127,7 +134,7 @@ let reply : Protocol.reply Protocol.envelope Gen.t =
             digest;
             normalization_source = source;
           };
-        Dataset { length = count; shape = numbers; labels = numbers; class_names = [ name; digest ]; digest };
+        Dataset { length = count; shape = numbers; labels = numbers; class_names = [ name; digest ]; arrays = [ digest ]; digest };
         Predicted { maximisers = [ numbers; []; numbers ] };
         Answer answer;
         Done { cpu_seconds; peak_memory = count };

@@ -7,7 +7,7 @@ module Classes = Hierarchy.Classes
 let classes = [ 0; 1; 2 ]
 let dataset : Query.dataset = { source = "d"; base = "/" }
 let half n = Q.of_ints n 2
-let centre = function 0 -> [| half 0; half 0 |] | _ -> [| half 1; half 2 |]
+let row _ = function 0 -> [| half 0; half 0 |] | _ -> [| half 1; half 2 |]
 let inputs = List.concat_map (fun a -> List.map (fun b -> [| half a; half b |]) [ -2; -1; 0; 1; 2 ]) [ -2; -1; 0; 1; 2 ]
 
 let outputs =
@@ -19,7 +19,7 @@ let outputs =
 let rec holds x y a : Violation.located Formula.t -> bool = function
   | True -> true
   | False -> false
-  | Leaf { literal = Bound b; _ } -> Points.inside ~centre x b
+  | Leaf { literal = Bound b; _ } -> Points.inside ~row x b
   | Leaf { literal = Outcome c; _ } -> Points.compares y c
   | Leaf { literal = Answer s; _ } -> Classes.mem a s
   | Leaf { literal = Undecided _; _ } -> assert false
@@ -102,7 +102,7 @@ let same_points f =
   let cases = cases f in
   everywhere (fun x y ->
       let violated (c : Violation.case) =
-        List.for_all (Points.inside ~centre x) c.region && Points.violates y c.property
+        List.for_all (Points.inside ~row x) c.region && Points.violates y c.property
       in
       let wrong = List.exists (fun a -> not (holds x y a f)) (Points.maximisers y) in
       wrong = List.exists violated cases)

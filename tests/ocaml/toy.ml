@@ -8,6 +8,15 @@ let coordinates = List.map half [ -1; 0; 1; 2; 3 ]
 let grid = List.concat_map (fun a -> List.map (fun b -> [| a; b |]) coordinates) coordinates
 let images = [| [| half 0; half 0 |]; [| half 1; half 2 |]; [| half 2; half 1 |] |]
 
+(* Arrays beside the images. The bounds of the first sample hold nowhere, nor its radii. *)
+let arrays =
+  [ ("images", images);
+    ("lower", [| [| half 1; half 0 |]; [| half 0; half (-1) |]; [| half (-1); half 1 |] |]);
+    ("upper", [| [| half 0; half 3 |]; [| half 1; half 2 |]; [| half 3; half 1 |] |]);
+    ("radii", [| [| half (-1); half 2 |]; [| half 0; half 1 |]; [| half 2; half 1 |] |]) ]
+
+let row array index = (List.assoc array arrays).(index)
+
 let hierarchy_text =
   "hierarchy h { group ab { class a = 0 class b = 1 } class c = 2 \
    overlay bc = { b, c } cut k = { ab, c } never c -> b }"
@@ -30,7 +39,8 @@ let describe_network : Protocol.network =
     normalization_source = None }
 
 let describe_dataset ?(class_names = []) world : Protocol.dataset =
-  { length = List.length world.labels; shape = [ 2 ]; labels = world.labels; class_names; digest = "" }
+  { length = List.length world.labels; shape = [ 2 ]; labels = world.labels; class_names; digest = "";
+    arrays = List.map fst arrays }
 
 let oracle ?class_names world : World.oracle =
   let image i = images.(i mod Array.length images) in
@@ -66,6 +76,7 @@ let header =
   use caisar_ext.dataset.Dataset
   use caisar_ext.hierarchy.Hierarchy
   use caisar_ext.safety.AbstractSafety
+  use caisar_ext.region.Regions
   constant net : model = read_model "net.onnx"
   constant tree : hierarchy = read_hierarchy "tree.hier"
   constant test : dataset = read_dataset "test"
@@ -92,7 +103,7 @@ let witness : Verdict.witness =
 let verdicts world (plan : Plan.t) =
   let answer query property : Verdict.concluded =
     let q = plan.queries.(query).query in
-    let inside x = Points.inside ~centre:(Array.get images) x in
+    let inside x = Points.inside ~row x in
     let wrong x = List.for_all (inside x) q.region && violates world x (List.nth q.properties property) in
     if List.exists wrong grid then Invalid (Witness witness) else Valid
   in

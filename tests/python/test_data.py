@@ -7,6 +7,7 @@ import hashlib
 import os
 import pickle
 import struct
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,28 @@ def test_floating_samples_are_exact(tmp_path: Path, type_: type) -> None:
     samples = np.array([[0.1, -2.5, 3e-5]], type_)
     dataset = read(save(tmp_path / "d.npz", samples, [0]))
     assert dataset.exact(0) == tuple(F(float(value)) for value in samples[0])
+
+
+def test_arrays_of_the_shape_of_samples_are_kept_beside_them(tmp_path: Path) -> None:
+    pixels, bounds = images(2, 5, 6, 3), np.random.default_rng(2).normal(size=(2, 5, 6, 3))
+    others = {"lower": images(2, 5, 6, 3), "upper": bounds, "mask": bounds > 0, "features": np.ones((2, 4)), "one": 3.0}
+    path = save(tmp_path / "d.npz", pixels, [0, 1], **others, names=np.array([None]))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("readme.txt", "not an array")
+    dataset = read(path)
+    assert list(dataset.arrays) == ["lower", "upper"]
+    lower, upper = dataset.beside("lower"), dataset.beside("upper")
+    assert lower.exact(1) == tuple(F(int(k), 255) for k in others["lower"][1].transpose(2, 0, 1).ravel())
+    assert upper.exact(1) == tuple(F(float(v)) for v in bounds[1].transpose(2, 0, 1).ravel())
+    assert dataset.beside("images").exact(1) == dataset.exact(1)
+    with pytest.raises(UserError, match=r"d\.npz has no array `mask` of the samples' shape") as error:
+        dataset.beside("mask")
+    assert error.value.hint == "it has images, lower, upper"
+    with pytest.raises(UserError, match=r"sample 2 does not exist: .*`lower` has 2 samples"):
+        lower.exact(2)
+    bounds[1, 0, 0, 0] = np.inf
+    with pytest.raises(UserError, match="`upper`: sample 1 holds a value that is not finite"):
+        read(save(path, pixels, [0, 1], upper=bounds))
 
 
 @pytest.mark.parametrize(

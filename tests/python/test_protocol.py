@@ -199,8 +199,12 @@ networks = st.builds(
     query.NetworkRef, texts, st.none() | st.builds(query.Normalization, tuples(rationals), tuples(rationals))
 )
 datasets = st.builds(query.DatasetRef, texts, texts)
+rows = st.builds(query.Row, datasets, texts, counts)
 bounds = st.one_of(
     st.builds(query.Ball, datasets, counts, rationals),
+    st.builds(query.Radii, datasets, counts, rows),
+    st.builds(query.Relative, datasets, counts, rationals),
+    st.builds(query.Box, rows, rows),
     st.builds(query.Range, st.none() | rationals, st.none() | rationals),
     st.builds(query.Feature, counts, st.none() | rationals, st.none() | rationals, st.booleans(), st.booleans()),
 )
@@ -243,7 +247,7 @@ replies = st.one_of(
         texts,
         st.none() | texts,
     ),
-    st.builds(messages.Dataset, counts, tuples(counts), tuples(counts), tuples(texts), texts),
+    st.builds(messages.Dataset, counts, tuples(counts), tuples(counts), tuples(texts), tuples(texts), texts),
     st.builds(messages.Predicted, tuples(tuples(counts))),
     st.builds(
         verdict.Answer,

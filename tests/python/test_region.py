@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pyprover.errors import UserError
 from pyprover.normalization import network_inputs
-from pyprover.query import Ball, Bound, DatasetRef, Feature, Normalization, Range
+from pyprover.query import IMAGES, Ball, Bound, DatasetRef, Feature, Normalization, Range
 from pyprover.region import Region, resolve
 from pyprover.rounding import down32, nearest64, neighbours, up32
 
@@ -29,6 +29,10 @@ class Pixels:
 
     def exact(self, index: int) -> tuple[Fraction, ...]:
         return self.values
+
+    def beside(self, array: str) -> Pixels:
+        assert array == IMAGES
+        return self
 
 
 def region(*bounds: Bound, samples: Pixels, normalization: Normalization | None = None) -> Region:

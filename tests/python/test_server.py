@@ -15,7 +15,20 @@ import pytest
 from PIL import Image
 
 from pyprover.protocol import codec, messages, sexp
-from pyprover.query import Ball, Feature, NetworkRef, Normalization, Query, Range, Within
+from pyprover.query import (
+    Ball,
+    Bound,
+    Box,
+    Feature,
+    NetworkRef,
+    Normalization,
+    Query,
+    Radii,
+    Range,
+    Relative,
+    Row,
+    Within,
+)
 from pyprover.verdict import Answer, Invalid
 from tests.python.prover_process import Server, network, run, samples, write_files
 
@@ -94,6 +107,37 @@ def check_witness(refuted: Invalid, folder: Path) -> None:
     assert witness.picture is not None
     with Image.open(witness.picture) as picture:
         assert picture.size[0] > 3 * 192
+
+
+def test_regions_may_come_from_arrays(running: Server, folder: Path) -> None:
+    """Proofs hold for all of a region, and witnesses lie in it, where its bounds or radii are a dataset's."""
+    narrow = {"lower": [0.8, 0.0, 0.8, 0.0], "upper": [1.0, 0.5, 1.0, 0.5], "radii": [0.1, 0.3, 0.1, 0.3]}
+    wide = {"below": [102, 0, 102, 0], "above": [255] * 4, "large": [102, 204, 102, 204]}
+    arrays = {name: np.reshape(values, (1, 2, 2)) for name, values in narrow.items()}
+    arrays |= {name: np.array(values, np.uint8).reshape(1, 2, 2) for name, values in wide.items()}
+    images = np.array([[[204, 0], [204, 0]]], np.uint8)
+    np.savez(folder / "boxes.npz", images=images, labels=np.array([0]), **arrays)
+    data = samples(folder, "boxes.npz")
+    row = {name: Row(data, name, 0) for name in arrays}
+    regions: dict[Bound, tuple[list[Fraction], list[Fraction]] | None] = {
+        Box(row["lower"], row["upper"]): None,
+        Radii(data, 0, row["radii"]): None,
+        Relative(data, 0, F(1, 2)): None,
+        Box(row["below"], row["above"]): ([F(2, 5), F(0)] * 2, [F(1)] * 4),
+        Radii(data, 0, row["large"]): ([F(2, 5), F(-4, 5)] * 2, [F(6, 5), F(4, 5)] * 2),
+        Relative(data, 0, F(9, 10)): ([F(2, 25), F(0)] * 2, [F(38, 25), F(0)] * 2),
+    }
+    running.hello(folder, pictures=True)
+    queries = tuple(Query(i, (region,), (Within((0,)),)) for i, region in enumerate(regions))
+    *answers, _ = running.ask(messages.Verify(network(folder), queries, 20.0, full_matrix=False, domain=None))
+    verdicts = {answer.query: answer.outcomes[0].verdict for answer in answers if isinstance(answer, Answer)}
+    for i, box in enumerate(regions.values()):
+        verdict = verdicts[i]
+        assert type(verdict).__name__ == ("Valid" if box is None else "Invalid")
+        if box is not None:
+            assert isinstance(verdict, Invalid)
+            point = [F(float(value)) for value in np.load(verdict.witness.file).ravel()]
+            assert all(low <= value <= high for low, value, high in zip(box[0], point, box[1], strict=True))
 
 
 def test_normalised_networks_get_witnesses_in_their_own_units(running: Server, folder: Path) -> None:

@@ -104,6 +104,28 @@ let not_asked =
   let formula = Formula.conjunction [ asked; Leaf tie ] in
   run (Plan.finish builder [ { goal = goal "stable"; formula } ]) [ given (fun _ -> [ proven ]) ]
 
+(* Two samples in boxes, two with radii of their own, one with a relative radius: three settings. *)
+let rows =
+  let builder = Plan.builder () in
+  let question region (s : sample) =
+    leaf builder ~subject:(Some (subject ~hierarchy:animals s)) (region s) (allowed animals (Up 0) s)
+  in
+  let row array ({ dataset; index; _ } : sample) : Query.row = { dataset; array; index } in
+  let box s : Query.bound list = [ Box { lower = row "lower" s; upper = row "upper" s }; image ] in
+  let radii s : Query.bound list = [ Radii { dataset = s.dataset; index = s.index; radii = row "noise" s }; image ] in
+  let relative (s : sample) : Query.bound list =
+    [ Relative { dataset = s.dataset; index = s.index; ratio = Q.of_ints 1 20 } ]
+  in
+  let goal_of name region samples : Plan.goal =
+    { goal = goal name; formula = Formula.conjunction (List.map (question region) samples) }
+  in
+  let between = goal_of "between" box (samples_of [ 0; 1 ]) in
+  let sensors = goal_of "sensors" radii (samples_of [ 2; 3 ]) in
+  let contrast = goal_of "contrast" relative (samples_of [ 0 ]) in
+  run (Plan.finish builder [ between; sensors; contrast ])
+    [ given (fun _ -> [ proven ]); given (fun q -> [ refuted [ 0 ] q ]); given (fun _ -> [ proven ]);
+      given (fun _ -> [ proven ]); given (fun _ -> [ unknown ~margin:(-0.25) "bound" ]) ]
+
 let empty_region =
   let builder = Plan.builder () in
   let region : Query.bound list = [ Range { lower = Some Q.one; upper = Some Q.zero } ] in
@@ -137,4 +159,4 @@ let wide =
 let all =
   [ ("mixed", mixed); ("undecided", undecided); ("interrupted", interrupted); ("failures", failures); ("ties", ties);
     ("never", never); ("no-hierarchy", no_hierarchy names); ("no-names", no_hierarchy []); ("outputs", outputs);
-    ("not-asked", not_asked); ("empty", empty_region); ("wide", wide 11); ("wider", wide 30) ]
+    ("not-asked", not_asked); ("empty", empty_region); ("rows", rows); ("wide", wide 11); ("wider", wide 30) ]

@@ -536,6 +536,17 @@ An empty region:
   1 query in 1 min 15 s: 2 provers, 12.2 s of CPU, 5.5 s to start, at most 400 MiB each
   warning: goal anything: 1 empty region, where anything holds
 
+Regions whose bounds or radii are rows of a dataset:
+
+  $ ./show.exe rows | grep -E "^  goal|^  (between|sensors|contrast)|^net.onnx"
+    goal      region                        verdict  proven           refuted  at centre  open
+    between   box [lower, upper] in [0, 1]  Invalid       1   50.0 %        1          0     0
+    sensors   ball with noise in [0, 1]     Valid         2  100.0 %        0          0     0
+    contrast  relative ball 0.05            Unknown       0    0.0 %        0          0     1
+  net.onnx: box [lower, upper] in [0, 1] around 2 samples, groups of animals.hier
+  net.onnx: ball with noise in [0, 1] around 2 samples, groups of animals.hier
+  net.onnx: relative ball 0.05 around 1 sample, groups of animals.hier
+
 Names that would steer a terminal, two theories and datasets, more groups than columns, and a narrow terminal:
 
   $ ./show.exe wide
@@ -646,7 +657,7 @@ Names that would steer a terminal, two theories and datasets, more groups than c
 
 No line of any report is wider than its terminal, nor ends in a space:
 
-  $ for case in mixed undecided interrupted failures ties never no-names outputs not-asked wide wider; do
+  $ for case in mixed undecided interrupted failures ties never no-names outputs not-asked rows wide wider; do
   >   ./show.exe $case 90 | LC_ALL=C.UTF-8 sed -E -n "s/^(.{91,}|.* )$/$case: &/p"
   > done
 

@@ -75,7 +75,7 @@ let described_network : Protocol.network =
     parameters = 12345; neurons = 678; digest = "0123456789abcdef0123456789abcdef"; normalization_source = None }
 
 let described_dataset class_names : Protocol.dataset =
-  { length = 100; shape = [ 3; 32; 32 ]; labels = []; class_names; digest = "fedcba9876543210" }
+  { length = 100; shape = [ 3; 32; 32 ]; labels = []; class_names; arrays = [ Query.images ]; digest = "fedcba9876543210" }
 
 let options : Verification.options =
   { specification = "pictures.mlw"; selection = { defines = []; theories = []; goals = [] }; samples = None;

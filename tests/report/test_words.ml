@@ -58,9 +58,19 @@ let progress () =
   check "no query" "[########################] 0/0 queries, 0 proven, 0 refuted, 4.0 s"
     (Progress.line ~width:100 { state with total = 0; answered = 0; proven = 0; refuted = 0; elapsed = 4. })
 
+let regions () =
+  let dataset : Query.dataset = { source = "boxes.npz"; base = "/" } in
+  let row array : Query.row = { dataset; array; index = 3 } in
+  let check expected bounds = Alcotest.(check string) expected expected (Report_words.region_kind ~radius:None bounds) in
+  let image : Query.bound = Range { lower = Some Q.zero; upper = Some Q.one } in
+  check "box [lower, upper] in [0, 1]" [ Box { lower = row "lower"; upper = row "upper" }; image ];
+  check "box [boxes.npz, upper]" [ Box { lower = row Query.images; upper = row "upper" } ];
+  check "ball with radii" [ Radii { dataset; index = 3; radii = row "radii" } ];
+  check "relative ball 0.1" [ Relative { dataset; index = 3; ratio = Q.of_ints 1 10 } ]
+
 let () =
   let test name f = Alcotest.test_case name `Quick f in
   Alcotest.run "words"
     [ ( "words",
         [ test "rationals" rationals; test "numbers" numbers; test "distances" distances; test "texts" texts;
-          test "tables" tables; test "progress" progress ] ) ]
+          test "tables" tables; test "progress" progress; test "regions" regions ] ) ]

@@ -9,14 +9,15 @@ let network outputs : Protocol.network =
   { input_shape = [ 1; 2; 2 ]; outputs; opset = 17; operators = []; parameters = 0; neurons = 0; digest = "";
     normalization_source = None }
 
-let dataset ?(class_names = []) ?(shape = [ 1; 2; 2 ]) labels : Protocol.dataset =
-  { length = List.length labels; shape; labels; class_names; digest = "" }
+let dataset ?(class_names = []) ?(shape = [ 1; 2; 2 ]) ?(arrays = [ Query.images ]) labels : Protocol.dataset =
+  { length = List.length labels; shape; labels; class_names; arrays; digest = "" }
 
 let networks = [ ("net.onnx", network 3); ("wide.onnx", network 4); ("one.onnx", network 1) ]
 
 let datasets =
   [ ("test.csv", dataset [ 0; 1; 2; 1 ]); ("named.csv", dataset [ 0 ] ~class_names:[ "cat"; "wolf"; "dog" ]);
-    ("wide.csv", dataset [ 0 ] ~shape:[ 3; 2; 2 ]); ("empty.csv", dataset []) ]
+    ("wide.csv", dataset [ 0 ] ~shape:[ 3; 2; 2 ]); ("empty.csv", dataset []);
+    ("boxes.npz", dataset [ 0; 1 ] ~arrays:[ "images"; "lower"; "upper"; "radii" ]) ]
 
 let find ~loc kind known name =
   match List.assoc_opt (Filename.basename name) known with
@@ -51,8 +52,14 @@ let pp_linear ppf (c : Query.comparison) =
   let relation = if c.strict then ">" else ">=" in
   Fmt.pf ppf "%a + %s %s 0" Fmt.(list ~sep:(any " + ") term) c.terms (Q.to_string c.constant) relation
 
+let pp_row ppf ({ dataset; array; index } : Query.row) = Fmt.pf ppf "%s:%d(%s)" dataset.source index array
+
 let pp_bound ppf : Query.bound -> unit = function
   | Ball { dataset; index; radius } -> Fmt.pf ppf "ball %s:%d %s" dataset.source index (Q.to_string radius)
+  | Radii { dataset; index; radii } -> Fmt.pf ppf "radii %s:%d %a" dataset.source index pp_row radii
+  | Relative { dataset; index; ratio } ->
+    Fmt.pf ppf "relative ball %s:%d %s" dataset.source index (Q.to_string ratio)
+  | Box { lower; upper } -> Fmt.pf ppf "box %a..%a" pp_row lower pp_row upper
   | Range { lower; upper } ->
     let side = Option.fold ~none:"" ~some:Q.to_string in
     Fmt.pf ppf "range %s..%s" (side lower) (side upper)

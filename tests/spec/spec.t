@@ -7,7 +7,7 @@ described in plan.ml; `Q.P` is property P of query Q.
 
 Specifications that are right:
 
-  $ for file in levels stable filter connectives outputs names numbers normalised domain theories; do
+  $ for file in levels stable filter connectives outputs names numbers normalised domain theories regions; do
   >   echo "== $file"
   >   ./plan.exe good/$file.mlw
   > done
@@ -106,6 +106,29 @@ Specifications that are right:
   0: net.onnx on x0 <= 1, x0 >= 0, x1 <= 1, x1 >= 0, x2 < 1, x2 >= 0, x3 <= 1, x3 > 0
     0.0 within {1 2}
     0.1 within {0 2}
+  == regions
+  T.between = (and 0.0 1.0)
+  T.two_files = 2.0
+  T.each_radius = (and 3.0 4.0)
+  T.radii_of_a_file = 5.0
+  T.relative = 6.0
+  T.images_by_name = 7.0
+  0: net.onnx on box boxes.npz:0(lower)..boxes.npz:0(upper)
+    0.0 within {0}
+  1: net.onnx on box boxes.npz:1(lower)..boxes.npz:1(upper)
+    1.0 within {1}
+  2: net.onnx on box boxes.npz:0(images)..test.csv:3(images)
+    2.0 within {0 1}
+  3: net.onnx on radii boxes.npz:0 boxes.npz:0(radii), range 0..1
+    3.0 within {0 1}
+  4: net.onnx on radii boxes.npz:1 boxes.npz:1(radii), range 0..1
+    4.0 within {0 1}
+  5: net.onnx on radii boxes.npz:1 test.csv:1(images)
+    5.0 within {0 1}
+  6: net.onnx on relative ball boxes.npz:0 1/10
+    6.0 within {0}
+  7: net.onnx on ball boxes.npz:0 1/10
+    7.0 within {0}
 
 The examples of the page of the language:
 
@@ -125,6 +148,21 @@ The examples of the page of the language:
   3: net.onnx on ball test.csv:3 2/255, range 0..1
     3.0 within {1}
     3.1 within {0 1}
+  Boxes.between = (and 0.0 1.0)
+  Boxes.sensors = (and 2.0 3.0)
+  Boxes.contrast = (and 4.0 5.0)
+  0: net.onnx on box boxes.npz:0(lower)..boxes.npz:0(upper)
+    0.0 within {0}
+  1: net.onnx on box boxes.npz:1(lower)..boxes.npz:1(upper)
+    1.0 within {1}
+  2: net.onnx on radii boxes.npz:0 test.csv:0(images)
+    2.0 within {0}
+  3: net.onnx on radii boxes.npz:1 test.csv:1(images)
+    3.0 within {1}
+  4: net.onnx on relative ball boxes.npz:0 1/20, range 0..1
+    4.0 within {0}
+  5: net.onnx on relative ball boxes.npz:1 1/20, range 0..1
+    5.0 within {1}
   Radius.bright = 0.0
   0: net.onnx on x0 <= 1, x0 >= 253/255, x1 <= 1, x1 >= 0, x2 <= 1, x2 >= 0, x3 <= 1, x3 >= 0
     0.0 avoid [1*y0 + -3/2 > 0, -2*y1 + 1*y2 + 0 >= 0]
@@ -487,6 +525,11 @@ Mistakes about networks, datasets and hierarchies:
   >   ./plan.exe $file
   >   test $? = 3 || echo "WRONG EXIT CODE"
   > done
+  == box_of_an_input
+  bad/planning/box_of_an_input.mlw:13:35-60: error: in_box: the input, and bounds from a dataset are expected
+     13 |   goal g : forall x: vector real. in_box x x (upper test[0]) -> predict net x = 0
+        |                                   ^^^^^^^^^^^^^^^^^^^^^^^^^^
+        = write: in_box x (lower d[i]) (upper d[i])
   == class_names
   bad/planning/pets.hier:2:36-38: error: class "dog" has index 1, but class 1 of the dataset is "wolf"
       2 |   group pet { class cat = 0  class dog = 1 }
@@ -573,6 +616,15 @@ Mistakes about networks, datasets and hierarchies:
      12 |   goal g : abstract_safe net tree (up (-1)) test 0.1
         |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = up 0 is the class itself
+  == network_at_bounds
+  bad/planning/network_at_bounds.mlw:13:52-78: error: a network applies to an input, not to other vectors
+     13 |   goal g : forall x: vector real. valid_image x -> predict net (lower test[0]) = predict net x
+        |                                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  == no_bounds
+  bad/planning/no_bounds.mlw:13:60-95: error: test.csv has no array "upper" of the shape of its images, uint8 or floating
+     13 |   goal g : forall x: vector real. in_box x (lower test[0]) (upper (read_dataset "test.csv")[0]) -> predict net x = 0
+        |                                                            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        = known here: images
   == no_network
   bad/planning/no_network.mlw:12:12-96: error: this says nothing about a network
      12 |   goal g : forall x: vector real. valid_image x -> in_ball x (image test[0]) 0.1 -> x[0] <=. 1.0
@@ -595,15 +647,30 @@ Mistakes about networks, datasets and hierarchies:
      12 |   goal g : forall x: vector real. in_ball x (image test[0]) 0.1 -> (net @@ image test[0])[0] <=. (net @@ x)[0]
         |                                                                    ^^^^^^^^^^^^^^^^^^^^^^
   == outside_of_a_ball
-  bad/planning/outside_of_a_ball.mlw:12:52-80: error: the outside of a ball or of a range of images is not a region
+  bad/planning/outside_of_a_ball.mlw:12:52-80: error: the outside of a ball, of a box or of a range of images is not a region
      12 |   goal g : forall x: vector real. valid_image x -> in_ball x (image test[0]) 0.1 \/ predict net x = 0
         |                                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-        = use in_ball and valid_image as premises only
+        = use in_ball, in_box, valid_image and the like as premises only
+  == outside_of_a_box
+  bad/planning/outside_of_a_box.mlw:13:52-91: error: the outside of a ball, of a box or of a range of images is not a region
+     13 |   goal g : forall x: vector real. valid_image x -> in_box x (lower test[0]) (upper test[0]) \/ predict net x = 0
+        |                                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        = use in_ball, in_box, valid_image and the like as premises only
+  == radii_of_constants
+  bad/planning/radii_of_constants.mlw:13:35-83: error: in_ball_radii: the input, the image of a sample, and radii from a dataset are expected
+     13 |   goal g : forall x: vector real. in_ball_radii x (image test[0]) (rgb 0.1 0.2 0.3) -> predict net x = 0
+        |                                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        = write: in_ball_radii x (image d[i]) (radii d[i])
   == relation_of_features
   bad/planning/relation_of_features.mlw:12:52-64: error: a constraint on the input may bound one feature only
      12 |   goal g : forall x: vector real. valid_image x -> x[0] <=. x[1] -> predict net x = 0
         |                                                    ^^^^^^^^^^^^^
         = regions are boxes and balls
+  == relative_to_bounds
+  bad/planning/relative_to_bounds.mlw:13:35-72: error: in_ball_relative: the input and the image of a sample are expected
+     13 |   goal g : forall x: vector real. in_ball_relative x (lower test[0]) 0.1 -> predict net x = 0
+        |                                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        = write: in_ball_relative x (image d[i]) ratio
   == sample_out_of_range
   bad/planning/sample_out_of_range.mlw:12:18-24: error: index 4 is out of range 0..3
      12 |   goal g : truth test[4] = 0
@@ -612,6 +679,10 @@ Mistakes about networks, datasets and hierarchies:
   bad/planning/shape.mlw:12:12-70: error: samples of wide.csv have shape 3x2x2, the network's input 1x2x2
      12 |   goal g : abstract_safe net tree (up 0) (read_dataset "wide.csv") 0.1
         |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  == shape_of_bounds
+  bad/planning/shape_of_bounds.mlw:13:35-95: error: samples of wide.csv have shape 3x2x2, the network's input 1x2x2
+     13 |   goal g : forall x: vector real. in_box x (lower test[0]) (image (read_dataset "wide.csv")[0]) -> predict net x = 0
+        |                                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   == single_output
   bad/planning/single_output.mlw:12:52-84: error: predict: the network has a single output
      12 |   goal g : forall x: vector real. valid_image x -> predict (read_model "one.onnx") x = 0
@@ -636,6 +707,11 @@ Mistakes about networks, datasets and hierarchies:
      12 |   goal g : forall x: vector real. 0.0 <=. x[0] <=. 1.0 -> predict net x = 0
         |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         = add a premise: valid_image x, in_ball x (image d[i]) eps, or comparisons such as 0.0 <=. x[0] <=. 1.0
+  == unknown_array
+  bad/planning/unknown_array.mlw:13:60-81: error: boxes.npz has no array "uper" of the shape of its images, uint8 or floating
+     13 |   goal g : forall x: vector real. in_box x (lower test[0]) (array "uper" test[0]) -> predict net x = 0
+        |                                                            ^^^^^^^^^^^^^^^^^^^^^^
+        = did you mean "upper"?
   == unknown_class
   bad/planning/unknown_class.mlw:12:69-87: error: unknown class "Cta" in bad/planning/pets.hier
      12 |   goal g : forall x: vector real. valid_image x -> predict net x <> class_of tree "Cta"
