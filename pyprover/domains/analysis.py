@@ -14,7 +14,7 @@ from pyprover.domains import interval
 from pyprover.domains.base import Box, gamma
 from pyprover.domains.interval import linear_magnitude, rounding
 from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds
-from pyprover.domains.relaxation import Relaxation, Rows
+from pyprover.domains.relaxation import Places, Relaxation, Rows
 from pyprover.graph import Graph, Operator
 from pyprover.ops import Add, Concat, Conv, Dense, Pad, Reshape, Scale, Transpose
 
@@ -142,7 +142,7 @@ def _bounded(network: Linearised, value: int, box: Box, sides: Tensor, check: Ch
         side = sides[sample, neuron]
         coef = torch.zeros(len(sample), lower.shape[1], dtype=lower.dtype)
         coef[torch.arange(len(sample)), neuron] = side
-        rows = Rows(sample, coef.reshape(-1, *box.lower.shape[1:]), single=bool(sample[0] == sample[-1]))
+        rows = Rows(Places(sample), coef.reshape(-1, *box.lower.shape[1:]))
         bound = lower_bounds(network, value, rows)
         below, above = side > 0, side < 0
         at = (sample[below], neuron[below])

@@ -118,7 +118,7 @@ class Linearised:
 def rewrite(network: Linearised, value: int, rows: Rows) -> tuple[Tensor, Tensor]:
     """Forms over the input (rows, *input_shape) and constants (rows,) that never exceed the rows, rounding included."""
     graph, pending = network.graph, {value: rows.coef}
-    total = torch.zeros(len(rows.sample), dtype=rows.coef.dtype)
+    total = torch.zeros(len(rows.coef), dtype=rows.coef.dtype)
     error = torch.zeros_like(total)
     for position in range(value - 1, -1, -1):
         coef = pending.pop(position + 1, None)
@@ -127,18 +127,18 @@ def rewrite(network: Linearised, value: int, rows: Rows) -> tuple[Tensor, Tensor
         node = graph.nodes[position]
         slack = network.slack[position]
         if slack is not None:
-            error = error + slack[rows.sample] * _norm(coef)
+            error = error + rows.places.of(slack) * _norm(coef)
         if node.op.linear:
             shapes = tuple(graph.shapes[v] for v in node.inputs)
             forms, constant = ADJOINTS[type(node.op)](node.op, coef, shapes)
         else:
-            form, constant = network.relaxations[position].substitute(Rows(rows.sample, coef, rows.single))
+            form, constant = network.relaxations[position].substitute(Rows(rows.places, coef))
             forms = [form]
         if constant is not None:
             total = total + constant
         for source, form in zip(node.inputs, forms, strict=True):
             pending[source] = pending[source] + form if source in pending else form
-    error = error + network.input_slack[rows.sample] * _norm(pending[0])
+    error = error + rows.places.of(network.input_slack) * _norm(pending[0])
     return pending[0], total - 2 * error - TINY
 
 
@@ -149,7 +149,7 @@ def lower_bounds(network: Linearised, value: int, rows: Rows) -> Tensor:
     """
     form, constant = rewrite(network, value, rows)
     box = network.input
-    return constant + rows.dot(form, box.centre) - rows.dot(form.abs(), box.radius)
+    return constant + rows.places.dot(form, box.centre) - rows.places.dot(form.abs(), box.radius)
 
 
 def first_sensitivity(graph: Graph) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import torch
@@ -12,28 +13,42 @@ from typing_extensions import override
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
-    """Linear forms over one value, each for one region of a batch.
-
-    ``sample`` (rows,) int64, ``coef`` (rows, *shape).
-    """
+class Places:
+    """For each of several rows the place of its region in a batch: ``sample`` (rows,) int64."""
 
     sample: Tensor
-    coef: Tensor
-    single: bool
-    """All rows belong to one sample: what is known of it is then broadcast, not copied."""
+
+    @cached_property
+    def single(self) -> bool:
+        """All rows are about one region: what is known of it is then broadcast, not copied."""
+        return bool((self.sample == self.sample[0]).all())
+
+    @cached_property
+    def aligned(self) -> bool:
+        """Row r is about region r: what is known of the batch is then used as it is."""
+        return bool((self.sample == torch.arange(len(self.sample))).all())
 
     def of(self, values: Tensor) -> Tensor:
-        """Each row's part of what is known of a batch: (rows, ...), or (1, ...) when all rows have one sample."""
-        return values[self.sample[:1]] if self.single else values[self.sample]
+        """Each row's part of what is known of a batch: (rows, ...), or (1, ...) when all rows are about one region."""
+        if self.single:
+            return values[self.sample[:1]]
+        return values if self.aligned and len(values) == len(self.sample) else values[self.sample]
 
     def dot(self, coef: Tensor, values: Tensor) -> Tensor:
         """Product of forms (rows, ...) with each row's part of values (batch, ...): (rows,)."""
         flat = coef.flatten(1)
         if self.single:
             return flat @ values[self.sample[0]].flatten()
-        product: Tensor = torch.linalg.vecdot(flat, values[self.sample].flatten(1))
+        product: Tensor = torch.linalg.vecdot(flat, self.of(values).flatten(1))
         return product
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Linear forms over one value, ``coef`` (rows, *shape), each for one region of a batch."""
+
+    places: Places
+    coef: Tensor
 
 
 class Relaxation(ABC):
@@ -75,10 +90,10 @@ class Lines(Relaxation):
     def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
         positive = rows.coef.clamp(min=0)
         negative = rows.coef - positive
-        form = torch.addcmul(negative * rows.of(self.upper_slope), positive, rows.of(self.lower_slope))
-        constant = rows.dot(negative, self.upper_offset)
+        form = torch.addcmul(negative * rows.places.of(self.upper_slope), positive, rows.places.of(self.lower_slope))
+        constant = rows.places.dot(negative, self.upper_offset)
         if self.lower_offset is not None:
-            constant = constant + rows.dot(positive, self.lower_offset)
+            constant = constant + rows.places.dot(positive, self.lower_offset)
         return form, constant
 
 
@@ -104,8 +119,8 @@ class Members(Relaxation):
     @override
     def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
         coef = rows.coef.flatten(2)
-        held = torch.where(rows.of(self.decided), coef, coef.clamp(min=0))
-        constant = rows.dot(coef - held, self.ceiling)
-        places = rows.of(self.best).expand(coef.shape)
+        held = torch.where(rows.places.of(self.decided), coef, coef.clamp(min=0))
+        constant = rows.places.dot(coef - held, self.ceiling)
+        places = rows.places.of(self.best).expand(coef.shape)
         spread = torch.zeros(*coef.shape[:2], prod(self.plane), dtype=coef.dtype).scatter_add(2, places, held)
         return spread.reshape(*coef.shape[:2], *self.plane), constant

@@ -12,7 +12,7 @@ import torch
 from pyprover.domains.analysis import Check, RegionBounds
 from pyprover.domains.base import Box, unit
 from pyprover.domains.linear import block_size, lower_bounds
-from pyprover.domains.relaxation import Rows
+from pyprover.domains.relaxation import Places, Rows
 from pyprover.engine.case import Case, Margin, matrix
 from pyprover.engine.network import Network
 from pyprover.engine.problem import Progress
@@ -79,8 +79,7 @@ class _Attempt:
     def _bound_block(self, asked: Sequence[tuple[int, Margin]]) -> None:
         network = self.bounds.linearised
         coef, constant = matrix([margin for _, margin in asked], network.graph.outputs)
-        sample = torch.tensor([place for place, _ in asked])
-        rows = Rows(sample, coef, single=bool(sample[0] == sample[-1]))
+        rows = Rows(Places(torch.tensor([place for place, _ in asked])), coef)
         lower = lower_bounds(network, network.graph.output, rows)
         found = lower + constant - 4 * unit(lower.dtype) * (constant.abs() + lower.abs())
         for (place, margin), bound in zip(asked, found.tolist(), strict=True):

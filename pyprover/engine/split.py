@@ -19,7 +19,7 @@ from torch import Tensor
 from pyprover.domains.analysis import Check, PartBounds, bound_parts
 from pyprover.domains.base import TINY, Box, unit
 from pyprover.domains.linear import first_sensitivity, rewrite
-from pyprover.domains.relaxation import Rows
+from pyprover.domains.relaxation import Places, Rows
 from pyprover.engine.case import Case, Forms
 from pyprover.engine.ledger import Cover
 from pyprover.engine.network import Network
@@ -120,10 +120,12 @@ class _Bisection:
         """Bounds (parts, cases, margins) and forms (parts, cases, margins, features) of the margins of open cases."""
         asked = parts.todo[..., None] & self.forms.valid
         part, case, margin = asked.nonzero(as_tuple=True)
-        rows = Rows(part, self.forms.weights[case, margin], single=False)
+        rows = Rows(Places(part), self.forms.weights[case, margin])
         network = bounds.linearised
         form, constant = rewrite(network, network.graph.output, rows)
-        least = rows.dot(form, network.input.centre) - rows.dot(form.abs(), network.input.radius) + constant
+        least = (
+            constant + rows.places.dot(form, network.input.centre) - rows.places.dot(form.abs(), network.input.radius)
+        )
         offset = self.forms.constants[case, margin]
         least = least + offset - 4 * unit(least.dtype) * (offset.abs() + least.abs())
         value = torch.full(asked.shape, -torch.inf, dtype=least.dtype)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pyprover.domains.base import unit
 from pyprover.domains.linear import Linearised, lower_bounds
-from pyprover.domains.relaxation import Rows
+from pyprover.domains.relaxation import Places, Rows
 from pyprover.engine.case import Case, Forms, Margin
 
 ASCENT_STEPS = 12
@@ -31,7 +31,7 @@ class Combination:
     bound: float
 
 
-def evaluate(network: Linearised, forms: Forms, sample: Tensor, simplex: Tensor) -> tuple[Tensor, Tensor]:
+def evaluate(network: Linearised, forms: Forms, places: Places, simplex: Tensor) -> tuple[Tensor, Tensor]:
     """Bounds (cases,) of the combinations with weights (cases, margins), and a supergradient (cases, margins).
 
     Rounding of the combined coefficients is within the slack of the network's last step, which counts more terms;
@@ -39,7 +39,7 @@ def evaluate(network: Linearised, forms: Forms, sample: Tensor, simplex: Tensor)
     """
     with torch.enable_grad():
         coef = torch.einsum("km,kmo->ko", simplex, forms.weights).requires_grad_()
-        rows = Rows(sample, coef, single=bool((sample == sample[0]).all()))
+        rows = Rows(places, coef)
         form_bounds = lower_bounds(network, network.graph.output, rows)
         (vertex,) = torch.autograd.grad(form_bounds.sum(), coef)
     constant = (simplex * forms.constants).sum(1)
@@ -71,13 +71,13 @@ def combine(network: Linearised, asked: Sequence[Ask], steps: int = ASCENT_STEPS
     """For each case the best combination of margins found."""
     dtype = network.input.lower.dtype
     forms = Forms.of([ask.case for ask in asked], network.graph.outputs)
-    sample = torch.tensor([ask.sample for ask in asked])
+    places = Places(torch.tensor([ask.sample for ask in asked]))
     simplex = torch.zeros(len(asked), forms.valid.shape[1], dtype=dtype)
     simplex[torch.arange(len(asked)), torch.tensor([ask.start for ask in asked])] = 1
     best, best_bound = simplex, torch.full((len(asked),), -torch.inf, dtype=dtype)
     target: Tensor | None = None
     for _ in range(steps):
-        value, slopes = evaluate(network, forms, sample, simplex)
+        value, slopes = evaluate(network, forms, places, simplex)
         better = value > best_bound
         best, best_bound = torch.where(better[:, None], simplex, best), torch.where(better, value, best_bound)
         target = _TARGET * value.abs() if target is None else target

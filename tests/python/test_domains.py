@@ -20,7 +20,7 @@ from pyprover.domains.activations import relu_lines, s_shaped_lines
 from pyprover.domains.analysis import ANALYSES, interval_bounds, linear_bounds
 from pyprover.domains.base import Box, gamma
 from pyprover.domains.linear import ADJOINTS, RELAXATIONS, UNSTABLE, Linearised, lower_bounds
-from pyprover.domains.relaxation import Rows
+from pyprover.domains.relaxation import Places, Rows
 from pyprover.graph import Graph
 from pyprover.load import load
 from pyprover.ops import OPERATORS, Dense, MaxPool, Relu, Sigmoid, Tanh
@@ -68,8 +68,7 @@ def output_bounds(network: Linearised) -> Box:
     unit = torch.eye(outputs, dtype=network.input.lower.dtype)
     sample = torch.arange(batch).repeat_interleave(outputs)
     lower, upper = (
-        sign
-        * lower_bounds(network, network.graph.output, Rows(sample, sign * unit.repeat(batch, 1), single=batch == 1))
+        sign * lower_bounds(network, network.graph.output, Rows(Places(sample), sign * unit.repeat(batch, 1)))
         for sign in (1, -1)
     )
     return Box(lower.reshape(batch, outputs), upper.reshape(batch, outputs))
@@ -297,7 +296,7 @@ def test_only_what_can_matter_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     calls: list[int] = []
 
     def counting(network: object, value: int, rows: Rows) -> Tensor:
-        calls.append(len(rows.sample))
+        calls.append(len(rows.coef))
         return lower_bounds(network, value, rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr("pyprover.domains.analysis.lower_bounds", counting)
