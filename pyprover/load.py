@@ -56,7 +56,7 @@ def load(path: str) -> OnnxFile:
     name, shape = _input(path, model, set(constants))
     output = _only(path, "output", [value.name for value in model.graph.output])
     translation = _Translation(path, opset, {**constants, name: Variable(0, shape)})
-    for node in model.graph.node:
+    for node in _leading_to(output, model.graph.node):
         translation.step(node)
     return OnnxFile(
         path=path,
@@ -127,6 +127,16 @@ def _input(path: str, model: onnx.ModelProto, constants: set[str]) -> tuple[str,
     return value.name, known
 
 
+def _leading_to(output: str, nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """The nodes that the output needs, in order."""
+    needed, found = {output}, []
+    for node in reversed(nodes):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            found.append(node)
+    return found[::-1]
+
+
 class _Translation:
     """The walk over the ONNX nodes: ``known`` maps ONNX value names to constants and graph values."""
 
@@ -138,6 +148,9 @@ class _Translation:
 
     def step(self, node: onnx.NodeProto) -> None:
         """Translate or compute one node."""
+        unknown = next((name for name in node.input if name and name not in self.known), None)
+        if unknown is not None:
+            raise self._source(node, []).unsupported(f"its operand {unknown!r} is a result that is not supported")
         operands = [self.known[name] if name else None for name in node.input]
         if node.domain not in ("", "ai.onnx"):
             raise UnsupportedOperator(f"{node.domain}.{node.op_type}", self.opset, node.name or node.output[0])
@@ -151,14 +164,16 @@ class _Translation:
 
     def _source(self, node: onnx.NodeProto, operands: Sequence[Operand | None]) -> Source:
         attributes = {a.name: _attribute(a) for a in node.attribute}
-        return Source(node.name or node.output[0], node.op_type, self.opset, attributes, tuple(operands))
+        name = node.name or node.output[0]
+        return Source(name, node.op_type, self.opset, attributes, tuple(operands), len(node.output))
 
     def _translate(self, node: onnx.NodeProto, operands: Sequence[Operand | None]) -> None:
         source = self._source(node, operands)
         reader = READERS.get(node.op_type)
         if reader is None:
             raise source.unsupported()
-        self.known[node.output[0]] = reader(source, self.builder)
+        results = reader(source, self.builder)
+        self.known.update(zip(node.output, results if isinstance(results, tuple) else (results,), strict=False))
 
     def _fold(self, node: onnx.NodeProto) -> None:
         """Compute a node of constants."""

@@ -15,7 +15,22 @@ from torch import Tensor
 
 from pyprover.domains.base import FUNCTION_ULPS, Box, gamma, unit
 from pyprover.graph import Graph, Operator
-from pyprover.ops import Add, Concat, Conv, Dense, MaxPool, Pad, Relu, Reshape, Scale, Sigmoid, Tanh, Transpose
+from pyprover.ops import (
+    Add,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Gather,
+    MaxPool,
+    Pad,
+    Relu,
+    Reshape,
+    Scale,
+    Sigmoid,
+    Tanh,
+    Transpose,
+)
 
 Transformer = Callable[[Operator, tuple[Box, ...]], Box]
 
@@ -72,7 +87,9 @@ TRANSFORMERS: dict[type[Operator], Transformer] = {
     Add: affine,
     Concat: monotone,
     Conv: affine,
+    ConvTranspose: affine,
     Dense: affine,
+    Gather: monotone,
     MaxPool: monotone,
     Pad: monotone,
     Relu: monotone_rounded,

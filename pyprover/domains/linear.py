@@ -21,7 +21,22 @@ from pyprover.domains.interval import absolute
 from pyprover.domains.maxima import max_pool_members, max_pool_unstable
 from pyprover.domains.relaxation import Relaxation, Rows
 from pyprover.graph import Graph, Operator, Shape
-from pyprover.ops import Add, Concat, Conv, Dense, MaxPool, Pad, Relu, Reshape, Scale, Sigmoid, Tanh, Transpose
+from pyprover.ops import (
+    Add,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Gather,
+    MaxPool,
+    Pad,
+    Relu,
+    Reshape,
+    Scale,
+    Sigmoid,
+    Tanh,
+    Transpose,
+)
 
 BLOCK_BYTES = 2 << 20
 """Memory that one block of backward rows may hold in its widest value: little, so that it stays in the cache."""
@@ -43,6 +58,11 @@ def _conv(op: Conv, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tenso
         )
     ]
     back = functional.conv_transpose2d(coef, op.weight, None, op.stride, op.padding, missing, op.groups, op.dilation)
+    return [back], coef.sum((2, 3)) @ op.bias
+
+
+def _conv_transpose(op: ConvTranspose, coef: Tensor, _shapes: tuple[Shape, ...]) -> tuple[list[Tensor], Tensor]:
+    back = functional.conv2d(coef, op.weight, None, op.stride, op.padding, op.dilation, op.groups)
     return [back], coef.sum((2, 3)) @ op.bias
 
 
@@ -68,16 +88,25 @@ def _concat(op: Concat, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[T
 
 
 def _pad(op: Pad, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tensor], None]:
-    left, _, top, _ = op.widths
-    height, width = shapes[0][-2:]
-    return [coef[..., top : top + height, left : left + width]], None
+    """What was added is cut off again, axis by axis from the last."""
+    for back, (start, size) in enumerate(zip(op.widths[::2], reversed(shapes[0]), strict=False), start=1):
+        coef = coef.narrow(-back, start, size)
+    return [coef], None
+
+
+def _gather(op: Gather, coef: Tensor, shapes: tuple[Shape, ...]) -> tuple[list[Tensor], None]:
+    """What was picked goes back to its place; cells picked twice get the sum."""
+    back = torch.zeros(len(coef), *shapes[0], dtype=coef.dtype)
+    return [back.index_add(op.axis + 1, op.places, coef)], None
 
 
 ADJOINTS: Mapping[type[Operator], Adjoint] = {
     Add: _add,
     Concat: _concat,
     Conv: _conv,
+    ConvTranspose: _conv_transpose,
     Dense: _dense,
+    Gather: _gather,
     Pad: _pad,
     Reshape: _reshape,
     Scale: _scale,

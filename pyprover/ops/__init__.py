@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from pyprover.graph import Operator
 from pyprover.ops.activation import Relu, Sigmoid, Tanh, read_leaky_relu, read_relu, read_sigmoid, read_tanh
-from pyprover.ops.conv import Conv, read_average_pool, read_conv, read_global_average_pool, read_reduce_mean
-from pyprover.ops.dense import Dense, read_gemm, read_matmul
+from pyprover.ops.axes import read_global_average_pool, read_reduce_mean, read_reduce_sum
+from pyprover.ops.broadcast import read_expand, read_tile
+from pyprover.ops.conv import Conv, read_average_pool, read_conv
+from pyprover.ops.conv_transpose import ConvTranspose, read_conv_transpose
+from pyprover.ops.dense import Dense
 from pyprover.ops.elementwise import (
     Add,
     Scale,
@@ -22,18 +25,18 @@ from pyprover.ops.elementwise import (
     read_sub,
     read_sum,
 )
+from pyprover.ops.gather import Gather, read_gather, read_slice, read_split
+from pyprover.ops.matmul import read_gemm, read_matmul
+from pyprover.ops.padding import Concat, Pad, read_concat, read_pad
 from pyprover.ops.pool import MaxPool, read_max_pool
 from pyprover.ops.reading import Reader
+from pyprover.ops.resize import read_resize, read_upsample
 from pyprover.ops.shapes import (
-    Concat,
-    Pad,
     Reshape,
     Transpose,
     read_cast,
-    read_concat,
     read_flatten,
     read_identity,
-    read_pad,
     read_reshape,
     read_squeeze,
     read_transpose,
@@ -46,7 +49,9 @@ __all__ = [
     "Add",
     "Concat",
     "Conv",
+    "ConvTranspose",
     "Dense",
+    "Gather",
     "MaxPool",
     "Pad",
     "Relu",
@@ -61,7 +66,9 @@ OPERATORS: tuple[type[Operator], ...] = (
     Add,
     Concat,
     Conv,
+    ConvTranspose,
     Dense,
+    Gather,
     MaxPool,
     Pad,
     Relu,
@@ -80,9 +87,12 @@ READERS: dict[str, Reader] = {
     "Cast": read_cast,
     "Concat": read_concat,
     "Conv": read_conv,
+    "ConvTranspose": read_conv_transpose,
     "Div": read_div,
     "Dropout": read_identity,
+    "Expand": read_expand,
     "Flatten": read_flatten,
+    "Gather": read_gather,
     "Gemm": read_gemm,
     "GlobalAveragePool": read_global_average_pool,
     "Identity": read_identity,
@@ -93,14 +103,20 @@ READERS: dict[str, Reader] = {
     "Neg": read_neg,
     "Pad": read_pad,
     "ReduceMean": read_reduce_mean,
+    "ReduceSum": read_reduce_sum,
     "Relu": read_relu,
     "Reshape": read_reshape,
+    "Resize": read_resize,
     "Sigmoid": read_sigmoid,
+    "Slice": read_slice,
+    "Split": read_split,
     "Squeeze": read_squeeze,
     "Sub": read_sub,
     "Sum": read_sum,
     "Tanh": read_tanh,
+    "Tile": read_tile,
     "Transpose": read_transpose,
     "Unsqueeze": read_unsqueeze,
+    "Upsample": read_upsample,
 }
 """ONNX operators by name; whatever is computed from constants alone needs no reader."""

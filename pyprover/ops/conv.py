@@ -1,9 +1,9 @@
-"""Convolutions, and the pools that are convolutions: ONNX `Conv`, `AveragePool`, `GlobalAveragePool`, `ReduceMean`."""
+"""Convolutions, and the pool that is one: ONNX `Conv`, `AveragePool`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,10 +14,9 @@ from typing_extensions import override
 
 from pyprover.graph import Operator, Shape
 from pyprover.ops.elementwise import Scale
+from pyprover.ops.padding import Pad
 from pyprover.ops.reading import Builder, Source, Variable, tensor
-from pyprover.ops.shapes import Pad, Reshape
-
-Pair = tuple[int, int]
+from pyprover.ops.window import Pair, Window, as_before, as_plane, plane_size, read_window, rounded_up, window_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,73 +51,18 @@ class Conv(Operator):
         )
 
 
-def window_count(size: int, kernel: int, stride: int, dilation: int = 1) -> int:
-    """How many windows fit into ``size`` padded cells."""
-    count = (size - dilation * (kernel - 1) - 1) // stride + 1
-    if count < 1:
-        raise ValueError(f"a window of {kernel} does not fit into {size} cells")
-    return count
-
-
-@dataclass(frozen=True)
-class Window:
-    """Geometry of a sliding window, common to convolutions and pools; ``pads`` is top, left, bottom, right."""
-
-    kernel: Pair
-    stride: Pair
-    pads: tuple[int, int, int, int]
-    dilation: Pair
-
-    @property
-    def symmetric(self) -> bool:
-        """Opposite sides are padded alike."""
-        return self.pads[:2] == self.pads[2:]
-
-
-def read_window(source: Source, kernel: Sequence[int], size: Sequence[int]) -> Window:
-    """The window that the attributes describe, for a plane of the given size."""
-    if len(kernel) != 2:
-        raise source.unsupported(f"{len(kernel)} spatial axes; two are supported")
-    if source.attribute("ceil_mode", 0):
-        raise source.unsupported("ceil_mode = 1")
-    stride = pair(source.attribute("strides", [1, 1]))
-    dilation = pair(source.attribute("dilations", [1, 1]))
-    mode = source.attribute("auto_pad", "NOTSET")
-    if mode == "NOTSET":
-        top, left, bottom, right = source.attribute("pads", [0, 0, 0, 0])
-    elif mode == "VALID":
-        top = left = bottom = right = 0
-    elif mode in ("SAME_UPPER", "SAME_LOWER"):
-        total = [
-            max(0, (-(-n // s) - 1) * s + (k - 1) * d + 1 - n)
-            for n, s, k, d in zip(size, stride, kernel, dilation, strict=True)
-        ]
-        less, more = [t // 2 for t in total], [t - t // 2 for t in total]
-        (top, left), (bottom, right) = (less, more) if mode == "SAME_UPPER" else (more, less)
-    else:
-        raise source.unsupported(f"auto_pad = {mode!r}")
-    if min(top, left, bottom, right) < 0:
-        raise source.unsupported("negative padding")
-    return Window(pair(kernel), stride, (top, left, bottom, right), dilation)
-
-
-def pair(values: Sequence[int]) -> Pair:
-    """Two integers."""
-    first, second = values
-    return int(first), int(second)
-
-
 def read_conv(source: Source, builder: Builder) -> Variable:
     """One- and two-dimensional convolutions; unequal padding becomes a `Pad` of its own."""
     x, weight = source.variable(), source.constant(1)
     bias = source.optional_constant(2)
     offset = tensor(np.zeros(weight.shape[0]) if bias is None else bias)
-    if weight.ndim == 3:
-        return _read_conv1d(source, builder, tensor(weight), offset)
     if len(x.shape) != weight.ndim - 1:
         raise source.unsupported(f"the weight {weight.shape} does not fit the shape {x.shape}")
-    window = read_window(source, weight.shape[2:], x.shape[1:])
-    return _emit_conv(source, builder, x, Conv(tensor(weight), offset, groups=source.attribute("group", 1)), window)
+    plane = as_plane(source, builder, x)
+    window = read_window(source, weight.shape[2:], plane_size(x))
+    kernels = tensor(weight.reshape(*weight.shape[:2], *window.kernel))
+    conv = Conv(kernels, offset, groups=source.attribute("group", 1))
+    return as_before(source, builder, x, _emit_conv(source, builder, plane, conv, window))
 
 
 def _emit_conv(source: Source, builder: Builder, x: Variable, conv: Conv, window: Window) -> Variable:
@@ -130,23 +74,6 @@ def _emit_conv(source: Source, builder: Builder, x: Variable, conv: Conv, window
     return builder.emit(source, placed, x)
 
 
-def _read_conv1d(source: Source, builder: Builder, weight: Tensor, bias: Tensor) -> Variable:
-    x = source.variable()
-    if source.attribute("auto_pad", "NOTSET") != "NOTSET" or len(x.shape) != 2:
-        raise source.unsupported("only explicit padding in one dimension")
-    before, after = source.attribute("pads", [0, 0])
-    window = Window(
-        (1, weight.shape[2]),
-        (1, *source.attribute("strides", [1])),
-        (0, before, 0, after),
-        (1, *source.attribute("dilations", [1])),
-    )
-    plane = builder.emit(source, Reshape((x.shape[0], 1, x.shape[1])), x)
-    conv = Conv(weight.unsqueeze(2), bias, groups=source.attribute("group", 1))
-    y = _emit_conv(source, builder, plane, conv, window)
-    return builder.emit(source, Reshape((y.shape[0], y.shape[2])), y)
-
-
 def _mean(channels: int, kernel: Pair) -> Conv:
     """The convolution that averages each channel over the window."""
     weight = torch.full((channels, 1, *kernel), 1.0 / (kernel[0] * kernel[1]), dtype=torch.float64)
@@ -154,36 +81,23 @@ def _mean(channels: int, kernel: Pair) -> Conv:
 
 
 def read_average_pool(source: Source, builder: Builder) -> Variable:
-    """A mean over windows; where padding does not count, border cells are scaled up."""
+    """A mean over windows; where cells do not count, the mean of the others is scaled up."""
     x = source.variable()
-    if len(x.shape) != 3:
-        raise source.unsupported(f"two spatial axes are supported, the shape is {x.shape}")
-    window = read_window(source, source.attribute("kernel_shape", []), x.shape[1:])
-    y = _emit_conv(source, builder, x, _mean(x.shape[0], window.kernel), window)
-    if not any(window.pads) or source.attribute("count_include_pad", 0):
-        return y
-    ones = Builder()
-    _emit_conv(source, ones, Variable(0, (1, *x.shape[1:])), _mean(1, window.kernel), window)
-    share = torch.ones(1, 1, *x.shape[1:], dtype=torch.float64)
-    for node in ones.nodes:
-        share = node.op.forward(share)
-    return builder.emit(source, Scale(1.0 / share[0], torch.zeros_like(share[0])), y)
+    plane = as_plane(source, builder, x)
+    own = read_window(source, source.attribute("kernel_shape", []), plane_size(x))
+    window = rounded_up(own, plane_size(x)) if source.attribute("ceil_mode", 0) else own
+    y = _emit_conv(source, builder, plane, _mean(plane.shape[0], window.kernel), window)
+    counted = own.pads if source.attribute("count_include_pad", 0) else (0, 0, 0, 0)
+    if window.pads != counted:
+        part = _counted_part(plane_size(x), window, counted)
+        y = builder.emit(source, Scale(1.0 / part, torch.zeros_like(part)), y)
+    return as_before(source, builder, x, y)
 
 
-def read_global_average_pool(source: Source, builder: Builder) -> Variable:
-    """The mean of each channel, shape (channels, 1, 1)."""
-    x = source.variable()
-    if len(x.shape) != 3:
-        raise source.unsupported(f"two spatial axes are supported, the shape is {x.shape}")
-    return builder.emit(source, _mean(x.shape[0], pair(x.shape[1:])), x)
-
-
-def read_reduce_mean(source: Source, builder: Builder) -> Variable:
-    """The mean over both spatial axes."""
-    x = source.variable()
-    given = source.optional_constant(1)
-    axes = source.attribute("axes", []) if given is None else [int(a) for a in given]
-    if len(x.shape) != 3 or sorted(a % 4 for a in axes) != [2, 3]:
-        raise source.unsupported("only the mean over both spatial axes")
-    y = read_global_average_pool(source, builder)
-    return y if source.attribute("keepdims", 1) else builder.emit(source, Reshape((x.shape[0],)), y)
+def _counted_part(size: Pair, window: Window, counted: Sequence[int]) -> Tensor:
+    """The part of each window's cells that count, (1, height, width)."""
+    top, left, bottom, right = (every - own for every, own in zip(window.pads, counted, strict=True))
+    height, width = size[0] + counted[0] + counted[2], size[1] + counted[1] + counted[3]
+    ones = functional.pad(torch.ones(1, height, width, dtype=torch.float64), (left, right, top, bottom))
+    mean = replace(_mean(1, window.kernel), stride=window.stride, dilation=window.dilation)
+    return mean.forward(ones[None])[0]

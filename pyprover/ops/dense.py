@@ -1,4 +1,4 @@
-"""Matrix products: ONNX `Gemm` and `MatMul` with a constant matrix."""
+"""The product with a matrix along the last axis, and the bias that belongs to it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
 from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
 from pyprover.graph import Node, Operator, Shape
 from pyprover.ops.elementwise import Scale
-from pyprover.ops.reading import Builder, Source, Variable, tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,26 +33,6 @@ class Dense(Operator):
     @override
     def forward(self, *inputs: Tensor) -> Tensor:
         return functional.linear(inputs[0], self.weight, self.bias)
-
-
-def read_gemm(source: Source, builder: Builder) -> Variable:
-    """``alpha A B + beta C`` with constant B and C."""
-    source.require("transA", 0)
-    weight = source.constant(1).astype(np.float64) * float(source.attribute("alpha", 1.0))
-    weight = weight if source.attribute("transB", 0) else weight.T
-    offset = source.optional_constant(2)
-    bias = np.zeros(weight.shape[0])
-    if offset is not None:
-        bias = np.broadcast_to(offset.astype(np.float64).reshape(-1), bias.shape) * float(source.attribute("beta", 1.0))
-    return builder.emit(source, Dense(tensor(weight), tensor(bias)), source.variable())
-
-
-def read_matmul(source: Source, builder: Builder) -> Variable:
-    """``A B`` with a constant matrix B."""
-    weight = source.constant(1)
-    if weight.ndim != 2:
-        raise source.unsupported(f"the constant operand has {weight.ndim} axes, not 2")
-    return builder.emit(source, Dense(tensor(weight.T), tensor(np.zeros(weight.shape[1]))), source.variable())
 
 
 def fuse_bias(nodes: Sequence[Node]) -> list[Node]:

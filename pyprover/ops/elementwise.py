@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from pyprover.graph import Operator, Shape
+from pyprover.ops.broadcast import expand
 from pyprover.ops.reading import Builder, Constant, Source, Variable, tensor
 
 
@@ -54,8 +56,31 @@ class Add(Operator):
         return total
 
 
-def _aligned(source: Source, constant: Constant, x: Variable) -> Tensor:
-    """A constant operand without its batch axis."""
+_ONE = torch.ones((), dtype=torch.float64)
+_ZERO = torch.zeros((), dtype=torch.float64)
+
+
+def add(source: Source, builder: Builder, *values: Variable) -> Variable:
+    """The sum of values, broadcast together."""
+    target = _common(source, [value.shape for value in values])
+    return builder.emit(source, Add(), *(expand(source, builder, value, target) for value in values))
+
+
+def _common(source: Source, shapes: Sequence[Shape]) -> Shape:
+    """The shape, batch axis included, to which values of these shapes are broadcast."""
+    try:
+        return np.broadcast_shapes(*((1, *shape) for shape in shapes))
+    except ValueError:
+        raise source.unsupported(f"the operands have the shapes {', '.join(map(str, shapes))}") from None
+
+
+def scaled(source: Source, builder: Builder, x: Variable, factor: float) -> Variable:
+    """``factor * x``."""
+    return builder.emit(source, Scale(_ONE * factor, _ZERO), x)
+
+
+def aligned(source: Source, constant: Constant, x: Variable) -> Tensor:
+    """A constant operand without its batch axis, which may not be larger than ``x``."""
     rank = len(x.shape) + 1
     if constant.ndim == rank and constant.shape[0] == 1:
         constant = constant[0]
@@ -64,69 +89,82 @@ def _aligned(source: Source, constant: Constant, x: Variable) -> Tensor:
     return tensor(constant)
 
 
-def _emit_scale(source: Source, builder: Builder, x: Variable, factor: Tensor, offset: Tensor) -> Variable:
+def _beside(source: Source, builder: Builder, x: Variable, constant: Constant) -> tuple[Variable, Tensor]:
+    """A value and a constant, broadcast together."""
+    x = expand(source, builder, x, constant.shape)
+    return x, aligned(source, constant, x)
+
+
+def _shifted(source: Source, builder: Builder, x: Variable, factor: Tensor, constant: Constant) -> Variable:
+    x, offset = _beside(source, builder, x, constant)
     return builder.emit(source, Scale(factor, offset), x)
 
 
-_ONE = torch.ones((), dtype=torch.float64)
-_ZERO = torch.zeros((), dtype=torch.float64)
+def _multiplied(source: Source, builder: Builder, x: Variable, constant: Constant) -> Variable:
+    x, factor = _beside(source, builder, x, constant)
+    return builder.emit(source, Scale(factor, _ZERO), x)
 
 
 def read_add(source: Source, builder: Builder) -> Variable:
     """Two values, or a value and a constant."""
     first, second = source.operands
     if isinstance(first, Variable) and isinstance(second, Variable):
-        return builder.emit(source, Add(), first, second)
+        return add(source, builder, first, second)
     x, constant = (source.variable(0), source.constant(1)) if isinstance(first, Variable) else _swapped(source)
-    return _emit_scale(source, builder, x, _ONE, _aligned(source, constant, x))
+    return _shifted(source, builder, x, _ONE, constant)
 
 
 def read_sub(source: Source, builder: Builder) -> Variable:
     """Two values, or a value and a constant on either side."""
     first, second = source.operands
     if isinstance(first, Variable) and isinstance(second, Variable):
-        return builder.emit(source, Add(), first, _emit_scale(source, builder, second, -_ONE, _ZERO))
+        return add(source, builder, first, scaled(source, builder, second, -1.0))
     if isinstance(first, Variable):
-        return _emit_scale(source, builder, first, _ONE, -_aligned(source, source.constant(1), first))
+        return _shifted(source, builder, first, _ONE, -source.constant(1))
     x, constant = _swapped(source)
-    return _emit_scale(source, builder, x, -_ONE, _aligned(source, constant, x))
+    return _shifted(source, builder, x, -_ONE, constant)
 
 
 def read_mul(source: Source, builder: Builder) -> Variable:
     """A value and a constant."""
-    x, constant = (
-        (source.variable(0), source.constant(1)) if isinstance(source.operands[0], Variable) else _swapped(source)
-    )
-    return _emit_scale(source, builder, x, _aligned(source, constant, x), _ZERO)
+    first = source.operands[0]
+    x, constant = (source.variable(0), source.constant(1)) if isinstance(first, Variable) else _swapped(source)
+    return _multiplied(source, builder, x, constant)
 
 
 def read_div(source: Source, builder: Builder) -> Variable:
     """A value divided by a constant."""
-    x, constant = source.variable(0), _aligned(source, source.constant(1), source.variable(0))
-    if bool((constant == 0).any()):
+    x, constant = source.variable(0), source.constant(1)
+    if not constant.all():
         raise source.unsupported("division by zero")
-    return _emit_scale(source, builder, x, 1.0 / constant, _ZERO)
+    return _multiplied(source, builder, x, 1.0 / constant)
 
 
 def read_neg(source: Source, builder: Builder) -> Variable:
     """The opposite."""
-    return _emit_scale(source, builder, source.variable(), -_ONE, _ZERO)
+    return scaled(source, builder, source.variable(), -1.0)
 
 
 def read_sum(source: Source, builder: Builder) -> Variable:
-    """Any number of values."""
-    return builder.emit(source, Add(), *(source.variable(i) for i in range(len(source.operands))))
+    """Any number of values; constants among them are added to the sum of the others."""
+    values = [operand for operand in source.operands if isinstance(operand, Variable)]
+    total = values[0] if len(values) == 1 else add(source, builder, *values)
+    for operand in source.operands:
+        if operand is not None and not isinstance(operand, Variable):
+            total = _shifted(source, builder, total, _ONE, operand)
+    return total
 
 
 def read_batch_normalization(source: Source, builder: Builder) -> Variable:
     """The inference form, as one factor and one offset a channel, computed in float64."""
     source.require("training_mode", 0)
+    source.require("spatial", 1)
     x = source.variable()
     scale, shift, mean, variance = (source.constant(i).astype(np.float64) for i in range(1, 5))
     factor = scale / np.sqrt(variance + float(source.attribute("epsilon", 1e-5)))
     offset = shift - mean * factor
     plane = (-1, *(1 for _ in x.shape[1:]))
-    return _emit_scale(source, builder, x, tensor(factor.reshape(plane)), tensor(offset.reshape(plane)))
+    return builder.emit(source, Scale(tensor(factor.reshape(plane)), tensor(offset.reshape(plane))), x)
 
 
 def _swapped(source: Source) -> tuple[Variable, Constant]:

@@ -10,8 +10,8 @@ from torch.nn import functional
 from typing_extensions import override
 
 from pyprover.graph import Operator, Shape
-from pyprover.ops.conv import Pair, read_window, window_count
 from pyprover.ops.reading import Builder, Source, Variable
+from pyprover.ops.window import Pair, as_before, as_plane, plane_size, read_window, rounded_up, window_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,14 @@ class MaxPool(Operator):
 
 
 def read_max_pool(source: Source, builder: Builder) -> Variable:
-    """Two spatial axes, padding the same on opposite sides."""
+    """One and two spatial axes, padding the same on opposite sides."""
     source.require("storage_order", 0)
     x = source.variable()
-    window = read_window(source, source.attribute("kernel_shape", []), x.shape[1:])
+    plane = as_plane(source, builder, x)
+    window = read_window(source, source.attribute("kernel_shape", []), plane_size(x))
+    if source.attribute("ceil_mode", 0):
+        window = rounded_up(window, plane_size(x))
     if not window.symmetric:
         raise source.unsupported(f"pads = {list(window.pads)} differ on opposite sides")
     op = MaxPool(window.kernel, window.stride, (window.pads[0], window.pads[1]), window.dilation)
-    return builder.emit(source, op, x)
+    return as_before(source, builder, x, builder.emit(source, op, plane))

@@ -51,13 +51,17 @@ class Builder:
 
 @dataclass(frozen=True)
 class Source:
-    """One ONNX node: its operator, its attributes, its operands (``None``: an optional one left out)."""
+    """One ONNX node: its operator, its attributes, its operands (``None``: an optional one left out).
+
+    ``outputs`` is how many results it has.
+    """
 
     name: str
     operator: str
     opset: int
     attributes: Mapping[str, Any]
     operands: tuple[Operand | None, ...]
+    outputs: int = 1
 
     def unsupported(self, detail: str = "") -> UnsupportedOperator:
         """The error that names this node."""
@@ -102,4 +106,5 @@ class Source:
         return inner
 
 
-Reader = Callable[[Source, Builder], Operand]
+Reader = Callable[[Source, Builder], Variable | tuple[Variable, ...]]
+"""From a node to its first result, or to all of them when any may be used."""

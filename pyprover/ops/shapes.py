@@ -1,4 +1,4 @@
-"""Moves without arithmetic: reshaping, transposing, concatenating, padding, and the operators that do nothing."""
+"""Moves without arithmetic: reshaping, transposing, and the operators that do nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-import numpy as np
-import torch
 from onnx import TensorProto
 from torch import Tensor
-from torch.nn import functional
 from typing_extensions import override
 
 from pyprover.graph import Operator, Shape
@@ -53,41 +50,9 @@ class Transpose(Operator):
         return inputs[0].permute(0, *(axis + 1 for axis in self.order))
 
 
-@dataclass(frozen=True, eq=False)
-class Concat(Operator):
-    """Values side by side along ``axis``, which does not count the batch axis."""
-
-    linear: ClassVar[bool] = True
-    axis: int
-
-    @override
-    def shape(self, *inputs: Shape) -> Shape:
-        frames = {(*x[: self.axis], *x[self.axis + 1 :]) for x in inputs}
-        if len(frames) != 1:
-            raise ValueError(f"the shapes {inputs} do not fit along axis {self.axis}")
-        return (*inputs[0][: self.axis], sum(x[self.axis] for x in inputs), *inputs[0][self.axis + 1 :])
-
-    @override
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return torch.cat(inputs, dim=self.axis + 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Pad(Operator):
-    """Zeros around the last two axes: left, right, top, bottom."""
-
-    linear: ClassVar[bool] = True
-    widths: tuple[int, int, int, int]
-
-    @override
-    def shape(self, *inputs: Shape) -> Shape:
-        left, right, top, bottom = self.widths
-        *rest, height, width = inputs[0]
-        return (*rest, height + top + bottom, width + left + right)
-
-    @override
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return functional.pad(inputs[0], self.widths)
+def reshaped(source: Source, builder: Builder, x: Variable, target: Shape) -> Variable:
+    """``x`` in another shape; no node when it has it."""
+    return x if x.shape == target else builder.emit(source, Reshape(target), x)
 
 
 def read_reshape(source: Source, builder: Builder) -> Variable:
@@ -108,11 +73,13 @@ def read_reshape(source: Source, builder: Builder) -> Variable:
 
 
 def read_flatten(source: Source, builder: Builder) -> Variable:
-    """All axes but the batch into one."""
+    """The axes before ``axis`` into one, the others into one; the first must have length one, as the batch has."""
     x = source.variable()
-    rank = len(x.shape) + 1
-    if source.attribute("axis", 1) % rank > 1:
-        raise source.unsupported(f"axis = {source.attribute('axis', 1)}")
+    rank, axis = len(x.shape) + 1, source.attribute("axis", 1)
+    first = axis + rank if axis < 0 else axis
+    before = prod((1, *x.shape)[:first])
+    if before != 1:
+        raise source.unsupported(f"axis = {axis}")
     return builder.emit(source, Reshape((prod(x.shape),)), x)
 
 
@@ -152,28 +119,6 @@ def read_transpose(source: Source, builder: Builder) -> Variable:
     return builder.emit(source, Transpose(tuple(a - 1 for a in order[1:])), x)
 
 
-def read_concat(source: Source, builder: Builder) -> Variable:
-    """Values side by side; constants among them are not supported."""
-    parts = [source.variable(i) for i in range(len(source.operands))]
-    axis = source.axis(source.attribute("axis", 1), len(parts[0].shape) + 1)
-    return builder.emit(source, Concat(axis), *parts)
-
-
-def read_pad(source: Source, builder: Builder) -> Variable:
-    """Zeros around the two spatial axes."""
-    source.require("mode", "constant")
-    x = source.variable()
-    given = source.optional_constant(1)
-    pads = [int(n) for n in (source.attribute("pads", []) if given is None else given)]
-    value = source.optional_constant(2)
-    fill = source.attribute("value", 0.0) if value is None else float(np.asarray(value).reshape(-1)[0])
-    if source.optional(3) is not None or fill != 0.0 or len(x.shape) != 3 or len(pads) != 8:
-        raise source.unsupported("only zeros around the two spatial axes")
-    if any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
-        raise source.unsupported(f"pads = {pads}")
-    return builder.emit(source, Pad((pads[3], pads[7], pads[2], pads[6])), x)
-
-
 def read_identity(source: Source, _builder: Builder) -> Variable:
     """`Identity`, and `Dropout` in its inference form: the operand itself."""
     source.require("training_mode", 0)
@@ -184,6 +129,6 @@ def read_identity(source: Source, _builder: Builder) -> Variable:
 
 
 def read_cast(source: Source, _builder: Builder) -> Variable:
-    """A cast to float32 of a value that is float32 already."""
-    source.require("to", TensorProto.FLOAT)
+    """A cast between floating-point types that loses no more than the network's own arithmetic does."""
+    source.require("to", TensorProto.FLOAT, TensorProto.DOUBLE)
     return source.variable()

@@ -71,6 +71,30 @@ def _conv(*shape: int, **attributes: Any) -> Recipe:
     return one("Conv", "x", "w", "b", constants=constants, **attributes)
 
 
+def _conv_transpose(*shape: int, **attributes: Any) -> Recipe:
+    out = shape[1] * attributes.get("group", 1)
+    return one("ConvTranspose", "x", "w", "b", constants={"w": numbers(*shape), "b": numbers(out)}, **attributes)
+
+
+def _chain(*steps: tuple[str, list[str], dict[str, Any]], shape: tuple[int, ...] = PLANE, **rest: Any) -> Recipe:
+    """Nodes one after the other; the results are ``h0``, ``h1``, ..., and ``y`` at last."""
+    results = [*(f"h{k}" for k in range(len(steps) - 1)), "y"]
+    nodes = [helper.make_node(op, ins, [y], **attrs) for (op, ins, attrs), y in zip(steps, results, strict=True)]
+    return Recipe(shape, nodes, rest.get("constants", {}))
+
+
+def _split(*operands: str, opset: int, constants: Arrays | None = None, **attributes: Any) -> Recipe:
+    """Three parts put together again in another order."""
+    nodes = [
+        helper.make_node("Split", ["x", *operands], ["p", "q", "r"], **attributes),
+        helper.make_node("Concat", ["r", "p", "q"], ["y"], axis=attributes["axis"]),
+    ]
+    return Recipe(PLANE, nodes, constants or {}, opset)
+
+
+_CORNERS = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+_FLOOR = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+
 # For each ONNX operator that is read, networks that use it; the keys must be those of `pyprover.ops.READERS`.
 ZOO: dict[str, list[Recipe]] = {
     "Add": [
@@ -78,23 +102,36 @@ ZOO: dict[str, list[Recipe]] = {
         one("Add", "c", "x", constants={"c": numbers(1, 2, 6, 5)}),
         Recipe(PLANE, [helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Add", ["x", "h"], ["y"])], {}),
         Recipe(PLANE, [helper.make_node("Add", ["x", "x"], ["y"])], {}),
+        one("Add", "x", "c", shape=(2, 1, 5), constants={"c": numbers(1, 3, 1, 6, 5)}),
+        _chain(("ReduceMean", ["x"], {"axes": [2, 3]}), ("Add", ["x", "h0"], {})),
     ],
     "AveragePool": [
         one("AveragePool", "x", kernel_shape=[2, 2], strides=[2, 2]),
         one("AveragePool", "x", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
         one("AveragePool", "x", kernel_shape=[3, 2], pads=[1, 0, 1, 1], count_include_pad=1),
+        one("AveragePool", "x", kernel_shape=[3, 3], auto_pad="SAME_UPPER", strides=[2, 2]),
+        one("AveragePool", "x", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, opset=19),
+        one("AveragePool", "x", kernel_shape=[2, 2], pads=[1, 1, 0, 1], strides=[3, 3], ceil_mode=1, opset=19),
+        one("AveragePool", "x", shape=(2, 7), kernel_shape=[3], pads=[1, 0], strides=[2]),
     ],
     "BatchNormalization": [
         one("BatchNormalization", "x", "scale", "shift", "mean", "variance", constants=_plane_stats())
     ],
-    "Cast": [one("Cast", "x", to=TensorProto.FLOAT)],
+    "Cast": [
+        one("Cast", "x", to=TensorProto.FLOAT),
+        _chain(("Cast", ["x"], {"to": TensorProto.DOUBLE}), ("Cast", ["h0"], {"to": TensorProto.FLOAT})),
+    ],
     "Concat": [
-        Recipe(
-            PLANE,
-            [helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Concat", ["x", "h"], ["y"], axis=axis)],
-            {},
-        )
-        for axis in (1, -1)
+        one("Concat", "c", "x", "d", axis=1, constants={"c": numbers(1, 1, 6, 5), "d": numbers(1, 2, 6, 5, seed=1)}),
+        _chain(("Relu", ["x"], {}), ("Concat", ["x", "c", "h0"], {"axis": -1}), constants={"c": numbers(1, 2, 6, 1)}),
+        *(
+            Recipe(
+                PLANE,
+                [helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Concat", ["x", "h"], ["y"], axis=axis)],
+                {},
+            )
+            for axis in (1, -1)
+        ),
     ],
     "Conv": [
         _conv(3, 2, 3, 3),
@@ -104,14 +141,45 @@ ZOO: dict[str, list[Recipe]] = {
         _conv(3, 2, 3, 3, auto_pad="SAME_UPPER", strides=[2, 2]),
         _conv(3, 2, 2, 2, auto_pad="SAME_LOWER"),
         one("Conv", "x", "w", shape=(2, 7), constants={"w": numbers(3, 2, 3)}, pads=[1, 0], strides=[2]),
+        one("Conv", "x", "w", shape=(2, 7), constants={"w": numbers(4, 1, 2)}, auto_pad="SAME_LOWER", group=2),
+    ],
+    "ConvTranspose": [
+        _conv_transpose(2, 3, 3, 3),
+        _conv_transpose(2, 3, 3, 2, strides=[2, 3], pads=[1, 0, 1, 0], output_padding=[1, 2]),
+        _conv_transpose(2, 2, 2, 2, group=2, dilations=[2, 1], pads=[0, 1, 2, 0]),
+        _conv_transpose(2, 3, 3, 3, strides=[2, 2], auto_pad="SAME_UPPER"),
+        _conv_transpose(2, 3, 3, 3, strides=[2, 2], auto_pad="SAME_LOWER"),
+        _conv_transpose(2, 3, 3, 3, strides=[2, 2], output_shape=[12, 10]),
+        one("ConvTranspose", "x", "w", shape=(2, 7), constants={"w": numbers(2, 3, 3)}, pads=[1, 0], strides=[2]),
     ],
     "Div": [one("Div", "x", "c", constants={"c": numbers(6, 1)})],
     "Dropout": [one("Dropout", "x")],
-    "Flatten": [one("Flatten", "x"), one("Flatten", "x", axis=-3)],
+    "Expand": [
+        one("Expand", "x", "s", shape=(2, 1, 5), constants={"s": _ints(1, 1, 6, 1)}),
+        one("Expand", "x", "s", constants={"s": _ints(5)}),
+        one("Expand", "x", "s", shape=(2, 1), constants={"s": _ints(1, 3, 2, 4)}),
+    ],
+    "Flatten": [
+        one("Flatten", "x"),
+        one("Flatten", "x", axis=-3),
+        one("Flatten", "x", axis=0),
+        one("Flatten", "x", axis=2, shape=(1, 6, 5)),
+    ],
+    "Gather": [
+        one("Gather", "x", "i", axis=1, constants={"i": np.array(1)}),
+        one("Gather", "x", "i", axis=-1, constants={"i": _ints(4, -1, 0, 0)}),
+        one("Gather", "x", "i", axis=2, constants={"i": _ints(0, 5, 2, 2).reshape(2, 2)}),
+    ],
     "Gemm": [
         one("Gemm", "x", "w", "b", shape=VECTOR, constants={"w": numbers(6, 4), "b": numbers(4)}),
         one("Gemm", "x", "w", shape=VECTOR, constants={"w": numbers(4, 6)}, transB=1, alpha=0.5),
         one("Gemm", "x", "w", "b", shape=VECTOR, constants={"w": numbers(4, 6), "b": numbers(1)}, transB=1, beta=2.0),
+        _chain(
+            ("Gemm", ["x", "w"], {}),
+            ("Gemm", ["x", "w", "h0"], {"alpha": 2.0, "beta": 0.5}),
+            shape=VECTOR,
+            constants={"w": numbers(6, 4)},
+        ),
     ],
     "GlobalAveragePool": [one("GlobalAveragePool", "x")],
     "Identity": [one("Identity", "x")],
@@ -119,26 +187,78 @@ ZOO: dict[str, list[Recipe]] = {
     "MatMul": [
         one("MatMul", "x", "w", shape=VECTOR, constants={"w": numbers(6, 4)}),
         one("MatMul", "x", "w", constants={"w": numbers(5, 3)}),
+        one("MatMul", "w", "x", constants={"w": numbers(4, 6)}),
+        one("MatMul", "x", "w", constants={"w": numbers(5)}),
+        one("MatMul", "w", "x", constants={"w": numbers(6)}),
+        one("MatMul", "x", "w", constants={"w": numbers(2, 5, 3)}),
+        one("MatMul", "w", "x", constants={"w": numbers(1, 2, 4, 6)}),
+        one("MatMul", "x", "w", shape=(6, 5), constants={"w": numbers(1, 3, 5, 2)}),
     ],
     "MaxPool": [
         one("MaxPool", "x", kernel_shape=[2, 2], strides=[2, 2]),
         one("MaxPool", "x", kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 1]),
         one("MaxPool", "x", kernel_shape=[2, 2], dilations=[2, 2]),
+        one("MaxPool", "x", kernel_shape=[2, 1], strides=[2, 2], ceil_mode=1),
+        one("MaxPool", "x", shape=(2, 7), kernel_shape=[3], strides=[2]),
     ],
     "Mul": [one("Mul", "x", "c", constants={"c": numbers(2, 1, 1)}), one("Mul", "c", "x", constants={"c": numbers()})],
     "Neg": [one("Neg", "x")],
     "Pad": [
         one("Pad", "x", "p", constants={"p": _ints(0, 0, 1, 2, 0, 0, 0, 1)}),
         one("Pad", "x", pads=[0, 0, 1, 2, 0, 0, 0, 1], opset=10),
+        one("Pad", "x", pads=[0, 1, -1, 0, 0, 0, 2, -2], value=-0.5, opset=10),
+        one("Pad", "x", "p", "v", constants={"p": _ints(0, 1, 0, 2, 0, 2, 0, 0), "v": np.float32(1.5)}),
+        one("Pad", "x", "p", "", "a", constants={"p": _ints(1, 2, 0, 1), "a": _ints(1, -1)}, opset=18),
+        *(
+            one("Pad", "x", "p", mode=mode, constants={"p": _ints(0, 0, 1, 2, 0, 0, 3, 1)}, opset=19)
+            for mode in ("reflect", "edge", "wrap")
+        ),
     ],
-    "ReduceMean": [one("ReduceMean", "x", axes=[2, 3], keepdims=0), one("ReduceMean", "x", axes=[-2, -1])],
+    "ReduceMean": [
+        one("ReduceMean", "x", axes=[2, 3], keepdims=0),
+        one("ReduceMean", "x", axes=[-2, -1]),
+        one("ReduceMean", "x", "a", constants={"a": _ints(1, 3)}, opset=18),
+    ],
+    "ReduceSum": [
+        one("ReduceSum", "x", "a", constants={"a": _ints(2)}, keepdims=0),
+        one("ReduceSum", "x", axes=[1, -1], opset=11),
+        one("ReduceSum", "x", noop_with_empty_axes=1),
+    ],
     "Relu": [one("Relu", "x")],
     "Reshape": [
         one("Reshape", "x", "s", constants={"s": _ints(1, -1)}),
         one("Reshape", "x", "s", constants={"s": _ints(-1, 12, 5)}),
         one("Reshape", "x", "s", constants={"s": _ints(0, 0, 30)}),
     ],
+    "Resize": [
+        one("Resize", "x", "", "s", constants={"s": np.float32([1, 1, 2, 3])}),
+        one("Resize", "x", "s", constants={"s": np.float32([1, 1, 1.5, 2])}, opset=10),
+        one("Resize", "x", "", "s", constants={"s": np.float32([1, 1, 2, 1.5])}, mode="linear"),
+        one("Resize", "x", "", "", "s", constants={"s": _ints(1, 2, 9, 4)}, **_CORNERS),
+        one("Resize", "x", "", "", "s", constants={"s": _ints(8, 5)}, axes=[2, 3], mode="cubic", opset=18),
+        one("Resize", "x", "", "s", constants={"s": np.float32([1, 1, 2, 2])}, **_FLOOR),
+    ],
     "Sigmoid": [one("Sigmoid", "x")],
+    "Slice": [
+        one("Slice", "x", "s", "e", "a", constants={"s": _ints(1, 0), "e": _ints(3, -1), "a": _ints(2, -1)}),
+        one(
+            "Slice",
+            "x",
+            "s",
+            "e",
+            "a",
+            "t",
+            constants={"s": _ints(-1, 0), "e": _ints(-99, 99), "a": _ints(3, 2), "t": _ints(-2, 3)},
+        ),
+        one("Slice", "x", "s", "e", constants={"s": _ints(0, 1), "e": _ints(1, 2**62)}),
+        one("Slice", "x", starts=[1, 2], ends=[2, 9], axes=[1, 2], opset=9),
+    ],
+    "Split": [
+        _split(opset=11, axis=2),
+        _split(opset=11, axis=2, split=[1, 3, 2]),
+        _split("s", opset=13, axis=-2, constants={"s": _ints(2, 3, 1)}),
+        _split(opset=18, axis=3, num_outputs=3),
+    ],
     "Squeeze": [
         one("Squeeze", "x", "a", shape=(1, 6, 1), constants={"a": _ints(1, -1)}),
         one("Squeeze", "x", shape=(1, 6), axes=[1], opset=11),
@@ -149,13 +269,19 @@ ZOO: dict[str, list[Recipe]] = {
         Recipe(PLANE, [helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Sub", ["x", "h"], ["y"])], {}),
     ],
     "Sum": [
-        Recipe(PLANE, [helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Sum", ["x", "h", "x"], ["y"])], {})
+        Recipe(PLANE, [helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Sum", ["x", "h", "x"], ["y"])], {}),
+        one("Sum", "c", "x", "d", constants={"c": numbers(5), "d": numbers(1, 2, 1, 1)}),
     ],
     "Tanh": [one("Tanh", "x")],
+    "Tile": [one("Tile", "x", "r", constants={"r": _ints(1, 2, 1, 3)})],
     "Transpose": [one("Transpose", "x", perm=[0, 2, 3, 1])],
     "Unsqueeze": [
         one("Unsqueeze", "x", "a", constants={"a": _ints(1, 5)}),
         one("Unsqueeze", "x", axes=[2], opset=11),
+    ],
+    "Upsample": [
+        one("Upsample", "x", scales=[1.0, 1.0, 2.0, 3.0], opset=7),
+        one("Upsample", "x", "s", constants={"s": np.float32([1, 1, 2, 2])}, mode="linear", opset=9),
     ],
 }
 ZOO_CASES = [(name, k) for name, recipes in ZOO.items() for k in range(len(recipes))]

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from pyprover.errors import UnsupportedOperator, UserError
 from pyprover.load import load
 from pyprover.ops import OPERATORS, READERS
-from tests.python.networks import PLANE, ZOO, ZOO_CASES, Recipe, dense, numbers, one, residual, save
+from tests.python.networks import PLANE, VECTOR, ZOO, ZOO_CASES, Recipe, dense, numbers, one, residual, save
 
 NETS = (
     "acasxu/onnx/ACASXU_run2a_1_1_batch_2000.onnx",
@@ -166,18 +166,29 @@ def test_unknown_operator_is_named(tmp_path: Path) -> None:
     ("recipe", "detail"),
     [
         (one("Flatten", "x", axis=2), "axis = 2"),
-        (one("MaxPool", "x", kernel_shape=[2, 2], ceil_mode=1), "ceil_mode"),
+        (one("MaxPool", "x", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1), "opposite sides"),
         (one("MaxPool", "x", kernel_shape=[2, 2], pads=[0, 0, 1, 1]), "opposite sides"),
         (one("Transpose", "x", perm=[1, 0, 2, 3]), "moves the batch axis"),
         (one("Reshape", "x", "s", constants={"s": np.array([2, 30])}), "batch axis first"),
         (one("Div", "c", "x", constants={"c": numbers(5)}), "must depend on the network's input"),
         (one("Div", "x", "c", constants={"c": np.zeros(5, dtype=np.float32)}), "division by zero"),
         (one("LeakyRelu", "x", alpha=1.5), "alpha"),
-        (one("MatMul", "w", "x", constants={"w": numbers(6, 6)}), "constant"),
-        (one("Cast", "x", to=TensorProto.DOUBLE), "to ="),
+        (one("MatMul", "w", "x", shape=VECTOR, constants={"w": numbers(6, 1)}), "sum over the batch axis"),
+        (one("MatMul", "x", "w", shape=VECTOR, constants={"w": numbers(3, 6, 4)}), "the batch axis"),
+        (one("Cast", "x", to=TensorProto.FLOAT16), "to ="),
         (one("Conv", "x", "w", shape=(2, 3, 3, 3), constants={"w": numbers(1, 2, 2, 2, 2)}), "spatial axes"),
-        (one("Pad", "x", "p", mode="reflect", constants={"p": np.zeros(8, dtype=np.int64)}), "mode"),
-        (one("Add", "x", "c", constants={"c": numbers(3, 1, 6, 5)}), "does not fit"),
+        (one("Pad", "x", "p", mode="reflect", constants={"p": np.array([0, 0, 0, 0, 0, 0, 0, 5])}), "mode = 'reflect'"),
+        (one("Pad", "x", "p", constants={"p": np.array([1, 0, 0, 0, 0, 0, 0, 0])}), "touch the batch axis"),
+        (one("Add", "x", "c", constants={"c": numbers(3, 1, 6, 5)}), "does not keep the batch axis first"),
+        (one("Add", "x", "c", constants={"c": numbers(4)}), "do not fit together"),
+        (one("Concat", "x", "c", axis=0, constants={"c": numbers(1, 2, 6, 5)}), "axis 0 is the batch axis"),
+        (one("Gather", "x", "i", axis=1, constants={"i": np.array([2])}), "index 2 is outside"),
+        (one("Gather", "x", "i", axis=0, constants={"i": np.array(0)}), "axis 0 is the batch axis"),
+        (one("ReduceSum", "x"), "the batch axis"),
+        (one("ReduceMean", "x", axes=[0, 1]), "axis 0 is the batch axis"),
+        (one("Tile", "x", "r", constants={"r": np.array([2, 1, 1, 1])}), "the batch axis would be repeated"),
+        (one("Resize", "x", "", "s", constants={"s": np.float32([2, 1, 1, 1])}), "the batch axis would be resized"),
+        (one("ConvTranspose", "x", "w", constants={"w": numbers(2, 1, 2, 2)}, output_shape=[90, 90]), "output_shape"),
         (one("Mul", "x", "x"), "constant"),
     ],
 )
