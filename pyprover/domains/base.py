@@ -11,7 +11,8 @@ Algorithms*, 2nd edition, section 3.1). Intervals are widened by it at every ste
 of one step adds ``gamma(n) * |a|_1 * max_v (|W| |x| + |b|)_v``, with |x| the largest absolute value in the box of the
 step's input: that is the most by which replacing ``a v`` by its computed rewriting can be wrong somewhere in the
 region. Two assumptions are not checked: the convolution kernels of torch are sums of products (no Winograd transform
-is used in float64), and ``sigmoid`` and ``tanh`` are right within ``FUNCTION_ULPS``. NaN and infinity in a bound
+is used in float64), and the functions that torch evaluates (``sigmoid``, ``tanh``, ``exp``, ``expm1``, ``log``,
+``logaddexp``, ``erf``, ``erfc``, powers) are right within ``FUNCTION_ULPS``. NaN and infinity in a bound
 never prove anything. This is what reports call *up to float64 rounding*; float32 runs through the same code, where
 the errors make the bounds useless for conclusions: it explores, float64 concludes.
 """
@@ -25,7 +26,7 @@ import torch
 from torch import Tensor
 
 FUNCTION_ULPS = 8
-"""Assumed error of ``sigmoid`` and ``tanh``, in units of roundoff of the result."""
+"""Assumed error of torch's functions of one variable, in units of roundoff of the result."""
 
 TINY = 1e-290
 """Absolute slack that covers underflow, where the relative model of rounding does not hold."""

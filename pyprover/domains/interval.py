@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pyprover.domains.base import FUNCTION_ULPS, Box, gamma, unit
+from pyprover.domains.curves import CURVES, curve_range
 from pyprover.graph import Graph, Operator
 from pyprover.ops import (
     Add,
@@ -98,6 +99,7 @@ TRANSFORMERS: dict[type[Operator], Transformer] = {
     Sigmoid: monotone_rounded,
     Tanh: monotone_rounded,
     Transpose: monotone,
+    **dict.fromkeys(CURVES, curve_range),
 }
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from pyprover.domains.activations import relu_lines, relu_unstable, s_shaped_lines, s_shaped_unstable
 from pyprover.domains.base import TINY, Box
+from pyprover.domains.curves import CURVES, curve_lines, curve_unstable
 from pyprover.domains.interval import absolute
 from pyprover.domains.maxima import max_pool_members, max_pool_unstable
 from pyprover.domains.relaxation import Relaxation, Rows
@@ -118,6 +119,7 @@ RELAXATIONS: Mapping[type[Operator], Callable[[Any, Box], Relaxation]] = {
     Relu: relu_lines,
     Sigmoid: s_shaped_lines,
     Tanh: s_shaped_lines,
+    **dict.fromkeys(CURVES, curve_lines),
 }
 
 UNSTABLE: Mapping[type[Operator], Callable[[Any, Box], Tensor]] = {
@@ -125,6 +127,7 @@ UNSTABLE: Mapping[type[Operator], Callable[[Any, Box], Tensor]] = {
     Relu: relu_unstable,
     Sigmoid: s_shaped_unstable,
     Tanh: s_shaped_unstable,
+    **dict.fromkeys(CURVES, curve_unstable),
 }
 """Where a tighter box of the operator's input would tighten its relaxation: masks of the input's shape."""
 
@@ -178,7 +181,8 @@ def lower_bounds(network: Linearised, value: int, rows: Rows) -> Tensor:
     """
     form, constant = rewrite(network, value, rows)
     box = network.input
-    return constant + rows.places.dot(form, box.centre) - rows.places.dot(form.abs(), box.radius)
+    bounds = constant + rows.places.dot(form, box.centre) - rows.places.dot(form.abs(), box.radius)
+    return torch.where(bounds.isnan(), -torch.inf, bounds)  # a relaxation that is not finite says nothing
 
 
 def first_sensitivity(graph: Graph) -> Tensor:

@@ -66,6 +66,20 @@ def _plane_stats() -> Arrays:
     return {name: np.abs(numbers(2, seed=k)) + np.float32(0.1) for k, name in enumerate(names)}
 
 
+def _positive(op: str, **rest: Any) -> Recipe:
+    """A function of ``|x| + 1/2``."""
+    nodes = [
+        helper.make_node("Abs", ["x"], ["a"]),
+        helper.make_node("Add", ["a", "half"], ["p"]),
+        helper.make_node(op, ["p"], ["y"], **rest),
+    ]
+    return Recipe(PLANE, nodes, {"half": np.float32(0.5)})
+
+
+def _powers(*exponents: float) -> list[Recipe]:
+    return [one("Pow", "x", "e", constants={"e": np.float32(e)}) for e in exponents]
+
+
 def _conv(*shape: int, **attributes: Any) -> Recipe:
     constants = {"w": numbers(*shape), "b": numbers(shape[0], seed=1)}
     return one("Conv", "x", "w", "b", constants=constants, **attributes)
@@ -97,6 +111,7 @@ _FLOOR = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "ne
 
 # For each ONNX operator that is read, networks that use it; the keys must be those of `pyprover.ops.READERS`.
 ZOO: dict[str, list[Recipe]] = {
+    "Abs": [one("Abs", "x")],
     "Add": [
         one("Add", "x", "c", constants={"c": numbers(2, 1, 1)}),
         one("Add", "c", "x", constants={"c": numbers(1, 2, 6, 5)}),
@@ -120,6 +135,11 @@ ZOO: dict[str, list[Recipe]] = {
     "Cast": [
         one("Cast", "x", to=TensorProto.FLOAT),
         _chain(("Cast", ["x"], {"to": TensorProto.DOUBLE}), ("Cast", ["h0"], {"to": TensorProto.FLOAT})),
+    ],
+    "Clip": [
+        one("Clip", "x", "low", "high", constants={"low": np.float32(-0.4), "high": np.float32(0.3)}),
+        one("Clip", "x", "", "high", constants={"high": np.float32(0.5)}),
+        one("Clip", "x", min=0.0, max=6.0, opset=7),
     ],
     "Concat": [
         one("Concat", "c", "x", "d", axis=1, constants={"c": numbers(1, 1, 6, 5), "d": numbers(1, 2, 6, 5, seed=1)}),
@@ -159,6 +179,9 @@ ZOO: dict[str, list[Recipe]] = {
         one("Expand", "x", "s", constants={"s": _ints(5)}),
         one("Expand", "x", "s", shape=(2, 1), constants={"s": _ints(1, 3, 2, 4)}),
     ],
+    "Elu": [one("Elu", "x", alpha=alpha) for alpha in (1.0, 0.3, 2.5)],
+    "Erf": [one("Erf", "x")],
+    "Exp": [one("Exp", "x")],
     "Flatten": [
         one("Flatten", "x"),
         one("Flatten", "x", axis=-3),
@@ -170,6 +193,7 @@ ZOO: dict[str, list[Recipe]] = {
         one("Gather", "x", "i", axis=-1, constants={"i": _ints(4, -1, 0, 0)}),
         one("Gather", "x", "i", axis=2, constants={"i": _ints(0, 5, 2, 2).reshape(2, 2)}),
     ],
+    "Gelu": [one("Gelu", "x", opset=20)],
     "Gemm": [
         one("Gemm", "x", "w", "b", shape=VECTOR, constants={"w": numbers(6, 4), "b": numbers(4)}),
         one("Gemm", "x", "w", shape=VECTOR, constants={"w": numbers(4, 6)}, transB=1, alpha=0.5),
@@ -182,8 +206,11 @@ ZOO: dict[str, list[Recipe]] = {
         ),
     ],
     "GlobalAveragePool": [one("GlobalAveragePool", "x")],
+    "HardSigmoid": [one("HardSigmoid", "x"), one("HardSigmoid", "x", alpha=-1.5, beta=0.1)],
+    "HardSwish": [one("HardSwish", "x", opset=14)],
     "Identity": [one("Identity", "x")],
-    "LeakyRelu": [one("LeakyRelu", "x", alpha=0.2)],
+    "LeakyRelu": [one("LeakyRelu", "x", alpha=alpha) for alpha in (0.2, -0.5, 1.0, 1.5)],
+    "Log": [_positive("Log")],
     "MatMul": [
         one("MatMul", "x", "w", shape=VECTOR, constants={"w": numbers(6, 4)}),
         one("MatMul", "x", "w", constants={"w": numbers(5, 3)}),
@@ -214,6 +241,19 @@ ZOO: dict[str, list[Recipe]] = {
             for mode in ("reflect", "edge", "wrap")
         ),
     ],
+    "PRelu": [
+        one("PRelu", "x", "s", constants={"s": numbers(2, 1, 1)}),
+        one("PRelu", "x", "s", constants={"s": 2 * numbers(1, 2, 6, 5)}),
+    ],
+    "Pow": [
+        *_powers(1, 2, 3, 4, 5),
+        Recipe(
+            PLANE,
+            [*_positive("Pow").nodes[:2], helper.make_node("Pow", ["p", "e"], ["y"])],
+            {"half": np.float32(0.5), "e": np.float32(-2)},
+        ),
+    ],
+    "Reciprocal": [_positive("Reciprocal")],
     "ReduceMean": [
         one("ReduceMean", "x", axes=[2, 3], keepdims=0),
         one("ReduceMean", "x", axes=[-2, -1]),
@@ -238,6 +278,7 @@ ZOO: dict[str, list[Recipe]] = {
         one("Resize", "x", "", "", "s", constants={"s": _ints(8, 5)}, axes=[2, 3], mode="cubic", opset=18),
         one("Resize", "x", "", "s", constants={"s": np.float32([1, 1, 2, 2])}, **_FLOOR),
     ],
+    "Selu": [one("Selu", "x"), one("Selu", "x", alpha=0.5, gamma=-2.0)],
     "Sigmoid": [one("Sigmoid", "x")],
     "Slice": [
         one("Slice", "x", "s", "e", "a", constants={"s": _ints(1, 0), "e": _ints(3, -1), "a": _ints(2, -1)}),
@@ -259,6 +300,9 @@ ZOO: dict[str, list[Recipe]] = {
         _split("s", opset=13, axis=-2, constants={"s": _ints(2, 3, 1)}),
         _split(opset=18, axis=3, num_outputs=3),
     ],
+    "Sign": [one("Sign", "x")],
+    "Softplus": [one("Softplus", "x")],
+    "Sqrt": [_positive("Sqrt")],
     "Squeeze": [
         one("Squeeze", "x", "a", shape=(1, 6, 1), constants={"a": _ints(1, -1)}),
         one("Squeeze", "x", shape=(1, 6), axes=[1], opset=11),
