@@ -8,7 +8,8 @@ from functools import partial
 from math import prod
 
 from pyprover.attack.gradient import Effort
-from pyprover.domains.analysis import ANALYSES, bound_regions
+from pyprover.domains.analysis import ANALYSES, Check, bound_regions
+from pyprover.engine.branch import Site, branch
 from pyprover.engine.case import Case
 from pyprover.engine.network import Network
 from pyprover.engine.problem import Deadline, OutOfTimeError, Problem, Progress, Settings, stopwatch
@@ -51,7 +52,10 @@ def _batches(network: Network, problems: list[Progress]) -> Iterator[list[Progre
 
 @dataclass(eq=False)
 class _Cascade:
-    """One batch on its way through the steps; ``waiting`` holds what is not answered yet."""
+    """One batch on its way through the steps.
+
+    ``waiting`` holds what is not answered yet, ``sites`` where the last analysis has each problem's region.
+    """
 
     network: Network
     settings: Settings
@@ -59,6 +63,7 @@ class _Cascade:
     deadline: Deadline
     waiting: list[Progress]
     refuter: Refuter = field(init=False)
+    sites: dict[Progress, Site] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.refuter = Refuter(self.network, self.settings.store)
@@ -74,7 +79,7 @@ class _Cascade:
             for effort in _LATER_SEARCHES:
                 self._step("search", partial(self._search, effort))
             if self.settings.domain is None:
-                self._split()
+                self._divide()
         except OutOfTimeError:
             for progress in self.waiting:
                 progress.expired = True
@@ -97,20 +102,29 @@ class _Cascade:
             for progress in done:
                 self.emit(progress.answer())
 
-    def _split(self) -> None:
-        """Bisect the regions with few features, each with an equal share of the time that is left."""
-        small = [progress for progress in self.waiting if _undecided(progress) and few_features(progress)]
-        for place, progress in enumerate(small):
-            share = self.deadline.share(len(small) - place)
+    def _divide(self) -> None:
+        """Take regions apart, each with an equal share of the time that is left: by features, or by ReLUs."""
+        undecided = [progress for progress in self.waiting if _undecided(progress)]
+        for place, progress in enumerate(undecided):
+            share = self.deadline.share(len(undecided) - place)
+            name, act = ("split", self._split) if few_features(progress) else ("branch", self._branch)
             try:
-                self._step("split", partial(self._bisect, share), progress)
+                self._step(name, partial(act, share.check), progress)
             except OutOfTimeError:
                 progress.expired = True
 
-    def _bisect(self, deadline: Deadline, batch: list[Progress]) -> None:
+    def _split(self, check: Check, batch: list[Progress]) -> None:
         for progress in batch:
-            split(progress, _undecided, self.refuter, deadline.check)
+            split(progress, _undecided, self.refuter, check)
             progress.settle_proven("split")
+
+    def _branch(self, check: Check, batch: list[Progress]) -> None:
+        """Larger groups first: they are likelier to be proven."""
+        for progress in batch:
+            site = self.sites[progress]
+            for k in reversed([k for k in progress.open if progress.notes[k] is None]):
+                branch(site, k, self.refuter, check)
+            progress.settle_proven("branch")
 
     def _unfinished(self, progress: Progress) -> bool:
         if progress.problem.region.empty:
@@ -133,6 +147,7 @@ class _Cascade:
         """Analyse the regions once; all questions about them share the analysis."""
         bounds = bound_regions(domain, self.network.graph, regions(batch, self.network), self.deadline.check)
         exclude(bounds, batch, open_goals, self.deadline.check)
+        self.sites = {progress: Site(progress, bounds, place) for place, progress in enumerate(batch)}
         for progress in batch:
             progress.settle_proven(domain)
         if self.settings.full_matrix:

@@ -1,0 +1,205 @@
+"""Branching on ReLUs: bounds of sub-problems hold there, and a tree that closes proves its case."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyprover.domains.analysis import bound_regions
+from pyprover.domains.base import Box
+from pyprover.domains.branching import Branching, Choice
+from pyprover.engine import Network, Problem, Settings, verify
+from pyprover.engine.branch import Site, branch
+from pyprover.engine.case import violation
+from pyprover.engine.problem import Progress
+from pyprover.engine.prove import exclude, open_goals
+from pyprover.engine.refute import Refuter
+from pyprover.graph import Graph
+from pyprover.ops import Relu
+from pyprover.query import Within
+from pyprover.region import Region
+from pyprover.verdict import Answer, Invalid, Valid, Witness
+from pyprover.witness import Checked
+from tests.python.networks import dense, residual, save, toy
+
+
+def never() -> None:
+    """No time limit."""
+
+
+def keep(problem: Problem, point: object, checked: Checked) -> Witness:
+    """Store nothing."""
+    return Witness("", None, checked.classes, checked.margin, checked.distance, checked.centre)
+
+
+def ball(centre: np.ndarray, radius: float) -> Region:  # type: ignore[type-arg]
+    middle = tuple(map(Fraction, centre.ravel().tolist()))
+    lower, upper = (tuple(c + sign * Fraction(radius) for c in middle) for sign in (-1, 1))
+    return Region(lower, upper, middle, (Fraction(1),) * len(middle))
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Network]:
+    folder = tmp_path_factory.mktemp("nets")
+    recipes = {
+        "dense": dense([4, 10, 10, 4], 0, scale=1.5),
+        "leaky": dense([4, 8, 8, 4], 1, activation="LeakyRelu", scale=1.5),
+        "mixed": residual(2),
+        "wide": dense([20, 16, 12, 4], 3, scale=1.5),
+        "toy": toy(),
+    }
+    return {name: Network.open(save(recipe, folder / f"{name}.onnx")) for name, recipe in recipes.items()}
+
+
+def box_of(region: Region, graph: Graph) -> Box:
+    shape = (1, *graph.input_shape)
+    lower, upper = (torch.from_numpy(side).reshape(shape) for side in region.outward())
+    return Box(lower, upper)
+
+
+def preactivations(graph: Graph, x: torch.Tensor) -> dict[int, torch.Tensor]:
+    """Inputs of the ReLUs by node position, flat."""
+    values, found = [x], {}
+    for position, node in enumerate(graph.nodes):
+        inputs = [values[v] for v in node.inputs]
+        if isinstance(node.op, Relu):
+            found[position] = inputs[0].flatten(1)
+        values.append(node.op.forward(*inputs))
+    return found
+
+
+@pytest.mark.parametrize("name", ["dense", "leaky", "mixed"])
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), radius=st.sampled_from([0.05, 0.3, 1.0]))
+def test_bounds_hold_in_their_sub_problem(nets: dict[str, Network], name: str, seed: int, radius: float) -> None:
+    """Phases are those of some point, so that sub-problems are not empty; slopes and multipliers are arbitrary."""
+    graph, rng = nets[name].graph, np.random.default_rng(seed)
+    box = box_of(ball(rng.normal(size=graph.input_shape), radius), graph)
+    branching = Branching(bound_regions("linear", graph, box, never), 0)
+    share = torch.from_numpy(rng.random((400, *graph.input_shape)))
+    points = box.lower + (box.upper - box.lower) * share
+    signs = torch.cat(
+        [preactivations(graph, points)[layer.position][:, layer.places] for layer in branching.layers], dim=1
+    ).sign()
+    root = branching.root()
+    held = torch.from_numpy(rng.random((6, branching.neurons)) < 0.3)
+    phase = torch.where(held, signs[:6], 0.0)
+    leak = branching.leak
+    choice = Choice(
+        phase,
+        leak + (1 - leak) * torch.from_numpy(rng.random(phase.shape)),
+        torch.from_numpy(rng.exponential(size=phase.shape)),
+        torch.where(phase == 0, root.offset, 0.0),
+    )
+    coef = torch.from_numpy(rng.normal(size=(6, 4)))
+    bound, corners = branching.bounds(coef, choice)
+    outputs = graph.forward(points)
+    for k in range(6):
+        inside = ((signs == phase[k]) | (phase[k] == 0)).all(1)
+        assert bool(inside[k])
+        assert float(bound[k]) <= float((outputs[inside] @ coef[k]).min())
+    assert bool(((corners >= box.lower) & (corners <= box.upper)).all())
+
+
+def test_the_root_gives_the_bound_of_the_region(nets: dict[str, Network]) -> None:
+    from pyprover.domains.linear import lower_bounds
+    from pyprover.domains.relaxation import Places, Rows
+
+    graph = nets["mixed"].graph
+    boxes = [box_of(ball(np.full(graph.input_shape, shift), 0.3), graph) for shift in (0.0, 0.4)]
+    both = Box(torch.cat([b.lower for b in boxes]), torch.cat([b.upper for b in boxes]))
+    bounds = bound_regions("linear", graph, both, never)
+    coef = torch.eye(4, dtype=torch.float64)
+    for place in (0, 1):
+        expected = lower_bounds(bounds.linearised, graph.output, Rows(Places(torch.full((4,), place)), coef))
+        for row in range(4):
+            found, _ = Branching(bounds, place).bounds(coef[row : row + 1], Branching(bounds, place).root())
+            torch.testing.assert_close(found, expected[row : row + 1])
+
+
+def attempt(network: Network, region: Region, groups: list[tuple[int, ...]]) -> Progress:
+    """Linear bounds, then branching on each property."""
+    progress = Progress.start(Problem(0, region, tuple(map(Within, groups))), network.graph.outputs)
+    bounds = bound_regions("linear", network.graph, box_of(region, network.graph), never)
+    exclude(bounds, [progress], open_goals, never)
+    progress.settle_proven("linear")
+    refuter = Refuter(network, keep)
+    for k in list(progress.open):
+        branch(Site(progress, bounds, 0), k, refuter, never)
+    progress.settle_proven("branch")
+    return progress
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000), radius=st.sampled_from([0.1, 0.3, 0.5]), name=st.sampled_from(["dense", "leaky"])
+)
+def test_a_closed_tree_is_never_contradicted(nets: dict[str, Network], seed: int, radius: float, name: str) -> None:
+    network, rng = nets[name], np.random.default_rng(seed)
+    region = ball(rng.normal(size=4), radius)
+    progress = attempt(network, region, [(0,), (1, 2), (0, 2, 3)])
+    lower, upper = region.outward()
+    share = rng.uniform(-0.2, 1.2, size=(3000, 4)).clip(0, 1)
+    outputs = network.graph.forward(torch.from_numpy(lower + (upper - lower) * share)).numpy()
+    for prop, outcome in zip(progress.problem.properties, progress.outcomes, strict=True):
+        worst = max(violation(prop, row) for row in outputs)
+        if outcome is not None and outcome.verdict == Valid():
+            assert worst <= 0
+            assert outcome.margin is not None
+            assert outcome.margin > 0
+        if outcome is not None and isinstance(outcome.verdict, Invalid):
+            assert outcome.verdict.witness.margin > 0
+
+
+def test_it_decides_what_linear_bounds_leave_open(nets: dict[str, Network]) -> None:
+    rng = np.random.default_rng(0)
+    steps: list[str] = []
+    for _ in range(15):
+        progress = attempt(nets["dense"], ball(rng.normal(size=4), 0.5), [(0, 1), (2, 3), (0, 1, 2)])
+        steps += [o.step for o in progress.outcomes if o is not None and o.verdict == Valid()]
+        assert all(outcome is not None for outcome in progress.outcomes)
+    assert steps.count("branch") >= 3
+
+
+def test_regions_of_many_features_are_branched(nets: dict[str, Network]) -> None:
+    rng = np.random.default_rng(1)
+    problems = [Problem(k, ball(rng.normal(size=20), 0.12), (Within((0,)), Within((0, 1)))) for k in range(20)]
+    answers: list[Answer] = []
+    verify(nets["wide"], problems, Settings(60.0, keep), answers.append)
+    decided = [
+        outcome for answer in answers for outcome in answer.outcomes if isinstance(outcome.verdict, Valid | Invalid)
+    ]
+    assert "branch" in {outcome.step for outcome in decided}
+    for answer in answers:
+        first, second = (outcome.verdict for outcome in answer.outcomes)
+        assert not (first == Valid() and isinstance(second, Invalid))
+
+
+def test_weights_make_it_complete(nets: dict[str, Network]) -> None:
+    """No class alone can be shown to beat class 2, even with every ReLU held: both weights are needed."""
+    network, region = nets["toy"], ball(np.zeros(2), 1.0)
+    progress = Progress.start(Problem(0, region, (Within((0, 1)),)), 3)
+    bounds = bound_regions("linear", network.graph, box_of(region, network.graph), never)
+    branch(Site(progress, bounds, 0), 0, Refuter(network, keep), never)
+    progress.settle_proven("branch")
+    assert progress.outcomes[0] is not None
+    assert progress.outcomes[0].verdict == Valid()
+
+
+def test_effort_is_bounded(nets: dict[str, Network], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyprover.engine.branch.MOST_SUB_PROBLEMS", 1)
+    progress = attempt(nets["wide"], ball(np.zeros(20), 1.0), [(0,)])
+    assert progress.outcomes[0] is None or isinstance(progress.outcomes[0].verdict, Invalid)
+    assert not progress.ledger.excludes(progress.cases[0][0])
+
+
+def test_a_network_without_relus_is_left_alone(tmp_path: Path) -> None:
+    network = Network.open(save(dense([20, 6, 3], 0, activation="Tanh", scale=4.0), tmp_path / "net.onnx"))
+    progress = attempt(network, ball(np.zeros(20), 0.5), [(0,), (0, 1)])
+    assert all(outcome is None or outcome.step != "branch" for outcome in progress.outcomes)
