@@ -25,6 +25,10 @@ type 'leaf leaves = {
   input : context -> Index_range.env -> Spec.term -> Spec.variable -> Spec.term -> 'leaf Formula.t;
 }
 
+(** [value context env t] is the value of a term.
+    @raise Index_range.No_value_yet when a variable in it has none. *)
+val value : context -> Index_range.env -> Spec.term -> Value.t
+
 (** [formula leaves context env f] expands quantifiers over indices, and reads premises before conclusions: what a false
     premise guards is not evaluated.
     @raise Diag.Error located, for everything outside of the language. *)

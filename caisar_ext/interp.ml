@@ -117,8 +117,8 @@ let warn_unasked (goal : Spec.goal) (formula : Plan.leaf Formula.t) =
   | False -> warn "goal %s is false without a question to the prover" goal.name
   | Leaf _ | Not _ | And _ | Or _ -> ()
 
-let plan oracle ~folder ~samples goals =
-  let world = World.create oracle ~folder ~samples and memory = Eval.memory () in
+let plan world goals =
+  let memory = Eval.memory () in
   let builder = Plan.builder () in
   let goal (goal : Spec.goal) : Plan.goal =
     let leaves = { Eval.atom = closed_atom; input = statement builder goal.domain } in

@@ -78,12 +78,16 @@ let datasets (oracle : World.oracle) (plan : Plan.t) =
   let all = List.sort_uniq compare (of_rows @ List.map (fun (s : Plan.subject) -> s.dataset) subjects) in
   List.map (fun d -> (d, oracle.dataset ~loc:None d)) all
 
-let run options ~on_event =
+let with_plan ~specification ~selection ~samples config f =
+  let goals = Spec.load specification selection in
+  Prover.with_pool config @@ fun pool ->
+  let world = World.create (oracle pool) ~folder:(folder_of specification) ~samples in
+  f pool world (Interp.plan world goals)
+
+let run ({ specification; selection; samples; _ } as options) ~on_event =
   let clock = Mtime_clock.counter () in
-  let goals = Spec.load options.specification options.selection in
-  Prover.with_pool options.pool @@ fun pool ->
-  let oracle = oracle pool in
-  let plan = Interp.plan oracle ~folder:(folder_of options.specification) ~samples:options.samples goals in
+  with_plan ~specification ~selection ~samples options.pool @@ fun pool world plan ->
+  let oracle = World.oracle world in
   let networks = networks oracle plan and datasets = datasets oracle plan in
   on_event (Planned plan);
   let answers = Array.make (Array.length plan.queries) None in

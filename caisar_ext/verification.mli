@@ -25,6 +25,12 @@ type result = {
 (** What happens meanwhile, for a progress bar. *)
 type event = Planned of Plan.t | Answered of Protocol.answer
 
+(** [with_plan ~specification ~selection ~samples config f] is [f pool world plan], with a pool that lasts as long.
+    @raise Diag.Error for the user's mistakes. *)
+val with_plan :
+  specification:string -> selection:Spec.selection -> samples:(int * int) option -> Prover.config ->
+  (Prover.t -> World.t -> Plan.t -> 'a) -> 'a
+
 (** @raise Diag.Error for the user's mistakes. *)
 val run : options -> on_event:(event -> unit) -> result
 

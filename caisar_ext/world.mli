@@ -11,7 +11,8 @@ type oracle = {
 
 type t
 
-(** [create oracle ~folder ~samples]: as in {!Interp.plan}. *)
+(** [create oracle ~folder ~samples]: relative paths start at [folder], an absolute path; [samples = Some (a, b)] keeps
+    the samples [a] to [b - 1] of every dataset, in the file's own numbering, before [first]. *)
 val create : oracle -> folder:string -> samples:(int * int) option -> t
 
 val oracle : t -> oracle

@@ -90,7 +90,7 @@ let load ?(selection = everything) text =
   Spec.load file selection
 
 let plan ?selection ?samples oracle text =
-  Interp.plan oracle ~folder:(Lazy.force folder) ~samples (load ?selection text)
+  Interp.plan (World.create oracle ~folder:(Lazy.force folder) ~samples) (load ?selection text)
 
 (* {1 An honest prover} *)
 

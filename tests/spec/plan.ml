@@ -1,40 +1,8 @@
-(* Prints the plan of a specification: what would be asked of a prover, and how the answers make a verdict. Networks and
-   datasets are described by the tables below instead of a prover. Exit code 3 for a user's mistake.
+(* Prints the plan of a specification: what would be asked of a prover, and how the answers make a verdict.
 
    plan SPEC [NAME:VALUE ...] *)
 
 open Caisar_ext
-
-let network outputs : Protocol.network =
-  { input_shape = [ 1; 2; 2 ]; outputs; opset = 17; operators = []; parameters = 0; neurons = 0; digest = "";
-    normalization_source = None }
-
-let dataset ?(class_names = []) ?(shape = [ 1; 2; 2 ]) ?(arrays = [ Query.images ]) labels : Protocol.dataset =
-  { length = List.length labels; shape; labels; class_names; arrays; digest = "" }
-
-let networks = [ ("net.onnx", network 3); ("wide.onnx", network 4); ("one.onnx", network 1) ]
-
-let datasets =
-  [ ("test.csv", dataset [ 0; 1; 2; 1 ]); ("named.csv", dataset [ 0 ] ~class_names:[ "cat"; "wolf"; "dog" ]);
-    ("wide.csv", dataset [ 0 ] ~shape:[ 3; 2; 2 ]); ("empty.csv", dataset []);
-    ("boxes.npz", dataset [ 0; 1 ] ~arrays:[ "images"; "lower"; "upper"; "radii" ]) ]
-
-let find ~loc kind known name =
-  match List.assoc_opt (Filename.basename name) known with
-  | Some found -> found
-  | None -> Diag.error ?loc "no %s %s" kind name
-
-(* The network answers the label, except for sample 3, where two classes tie. *)
-let answer labels i = if i = 3 then [ 0; 2 ] else [ List.nth labels i ]
-
-let oracle : World.oracle =
-  { network = (fun ~loc n -> find ~loc "network" networks n.path);
-    dataset = (fun ~loc d -> find ~loc "dataset" datasets d.source);
-    predict =
-      (fun ~loc { dataset; indices; _ } ->
-         List.map (answer (find ~loc "dataset" datasets dataset.source).labels) indices) }
-
-(* {1 Printing} *)
 
 let rec pp_formula ppf (f : Plan.leaf Formula.t) =
   let several name fs = Fmt.pf ppf "@[<hov 2>(%s@ %a)@]" name Fmt.(list ~sep:sp pp_formula) fs in
@@ -90,18 +58,4 @@ let pp ppf (plan : Plan.t) =
   let goal ppf (g : Plan.goal) = Fmt.pf ppf "%s.%s = %a" g.goal.theory g.goal.name pp_formula g.formula in
   Fmt.pf ppf "@[<v>%a%a@]@." (Fmt.list goal) plan.goals Fmt.(array ~sep:nop (cut ++ pp_query)) plan.queries
 
-let define text =
-  match String.index_opt text ':' with
-  | Some i -> (String.sub text 0 i, String.sub text (i + 1) (String.length text - i - 1))
-  | None -> invalid_arg text
-
-let () =
-  Format.set_margin 120;
-  let file = Sys.argv.(1) in
-  let defines = List.map define (List.tl (List.tl (Array.to_list Sys.argv))) in
-  let goals () = Spec.load file { defines; theories = []; goals = [] } in
-  match Interp.plan oracle ~folder:(Filename.dirname file) ~samples:None (goals ()) with
-  | plan -> pp Format.std_formatter plan
-  | exception Diag.Error mistakes ->
-    List.iter (Format.eprintf "%a@." Diag.pp) mistakes;
-    exit 3
+let () = Described.planned (fun _ plan -> pp Format.std_formatter plan)

@@ -1,0 +1,3 @@
+(** [caisar-ext explain]. *)
+
+val cmd : int Cmdliner.Cmd.t
