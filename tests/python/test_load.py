@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper
@@ -15,6 +14,7 @@ from onnx import TensorProto, helper
 from pyprover.errors import UnsupportedOperator, UserError
 from pyprover.load import load
 from pyprover.ops import OPERATORS, READERS
+from tests.python.agreement import assert_agrees
 from tests.python.networks import PLANE, VECTOR, ZOO, ZOO_CASES, Recipe, dense, numbers, one, residual, save
 
 NETS = (
@@ -26,21 +26,6 @@ NETS = (
     "oval21/onnx/cifar_base_kw.onnx",
     "sri_resnet_a/onnx/resnet_3b2_bn_mixup_adv_4.0_bs128_lr-1.onnx",
 )
-
-
-def assert_agrees(path: str, count: int = 3) -> None:
-    """The graph in float64 is within float32 rounding of ONNX Runtime."""
-    graph = load(path).graph
-    x = np.random.default_rng(0).normal(size=(count, *graph.input_shape)).astype(np.float32)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    expected = np.concatenate([session.run(None, {name: x[k : k + 1]})[0].reshape(1, -1) for k in range(count)])
-    found = graph.forward(torch.from_numpy(x.astype(np.float64))).numpy()
-    assert found.shape == (count, graph.outputs)
-    np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
-    single = graph.to(torch.float32).forward(torch.from_numpy(x)).numpy()
-    assert single.dtype == np.float32
-    np.testing.assert_allclose(single, expected, rtol=2e-4, atol=2e-4)
 
 
 def test_zoo_has_every_operator_that_is_read() -> None:
