@@ -65,6 +65,17 @@ class Box:
         """The largest absolute value in each interval."""
         return torch.maximum(self.lower.abs(), self.upper.abs())
 
+    @cached_property
+    def finite_size(self) -> Tensor:
+        """The largest absolute value of the ends that are finite; 0 when none is."""
+        ends = (torch.where(end.isfinite(), end.abs(), 0.0) for end in (self.lower, self.upper))
+        return torch.maximum(*ends)
+
+    def overflowing(self) -> Box:
+        """An overflow says only that the value is beyond the largest number: infinity bounds on the far side alone."""
+        most = torch.finfo(self.lower.dtype).max
+        return Box(self.lower.clamp(max=most), self.upper.clamp(min=-most))
+
     def widen(self, error: Tensor) -> Box:
         """Both bounds moved outward; what is NaN becomes infinite."""
         slack = error + TINY

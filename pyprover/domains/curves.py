@@ -102,13 +102,9 @@ def curve_range(op: Operator, boxes: tuple[Box, ...]) -> Box:
         lower = torch.where(met, torch.minimum(lower, torch.minimum(*ends)), lower)
         upper = torch.where(met, torch.maximum(upper, torch.maximum(*ends)), upper)
     defined = (box.lower >= curve[0].start) & (box.upper <= curve[-1].end)
-    # an overflow says only that the value is beyond the largest number
-    most = torch.finfo(lower.dtype).max
-    lower = torch.where(defined, lower.clamp(max=most), -torch.inf)
-    upper = torch.where(defined, upper.clamp(min=-most), torch.inf)
+    image = Box(torch.where(defined, lower, -torch.inf), torch.where(defined, upper, torch.inf)).overflowing()
     error = 2 * FUNCTION_ULPS * unit(lower.dtype)
-    size = torch.where(lower.isfinite(), lower.abs(), 0.0), torch.where(upper.isfinite(), upper.abs(), 0.0)
-    return Box(lower, upper).widen(error * (torch.maximum(*size) + max(piece.floor for piece in curve)))
+    return image.widen(error * (image.finite_size + max(piece.floor for piece in curve)))
 
 
 def curve_lines(op: Operator, box: Box) -> Lines:

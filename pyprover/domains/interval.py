@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pyprover.domains.base import FUNCTION_ULPS, Box, gamma, unit
 from pyprover.domains.curves import CURVES, curve_range
+from pyprover.domains.planes import product_range
 from pyprover.graph import Graph, Operator
 from pyprover.ops import (
     Add,
@@ -25,6 +26,7 @@ from pyprover.ops import (
     Gather,
     MaxPool,
     Pad,
+    Product,
     Relu,
     Reshape,
     Scale,
@@ -93,6 +95,7 @@ TRANSFORMERS: dict[type[Operator], Transformer] = {
     Gather: monotone,
     MaxPool: monotone,
     Pad: monotone,
+    Product: product_range,
     Relu: monotone_rounded,
     Reshape: monotone,
     Scale: affine,

@@ -20,6 +20,7 @@ from pyprover.domains.base import TINY, Box
 from pyprover.domains.curves import CURVES, curve_lines, curve_unstable
 from pyprover.domains.interval import absolute
 from pyprover.domains.maxima import max_pool_members, max_pool_unstable
+from pyprover.domains.planes import product_planes, product_unstable
 from pyprover.domains.relaxation import Relaxation, Rows
 from pyprover.graph import Graph, Operator, Shape
 from pyprover.ops import (
@@ -31,6 +32,7 @@ from pyprover.ops import (
     Gather,
     MaxPool,
     Pad,
+    Product,
     Relu,
     Reshape,
     Scale,
@@ -116,6 +118,7 @@ ADJOINTS: Mapping[type[Operator], Adjoint] = {
 
 RELAXATIONS: Mapping[type[Operator], Callable[[Any, Box], Relaxation]] = {
     MaxPool: max_pool_members,
+    Product: product_planes,
     Relu: relu_lines,
     Sigmoid: s_shaped_lines,
     Tanh: s_shaped_lines,
@@ -124,6 +127,7 @@ RELAXATIONS: Mapping[type[Operator], Callable[[Any, Box], Relaxation]] = {
 
 UNSTABLE: Mapping[type[Operator], Callable[[Any, Box], Tensor]] = {
     MaxPool: max_pool_unstable,
+    Product: product_unstable,
     Relu: relu_unstable,
     Sigmoid: s_shaped_unstable,
     Tanh: s_shaped_unstable,

@@ -30,8 +30,6 @@ from pyprover.ops.elementwise import (
     Scale,
     read_add,
     read_batch_normalization,
-    read_div,
-    read_mul,
     read_neg,
     read_sub,
     read_sum,
@@ -59,8 +57,10 @@ from pyprover.ops.functions import (
 )
 from pyprover.ops.gather import Gather, read_gather, read_slice, read_split
 from pyprover.ops.matmul import read_gemm, read_matmul
+from pyprover.ops.maxima import read_global_max_pool, read_max, read_min, read_reduce_max, read_reduce_min
 from pyprover.ops.padding import Concat, Pad, read_concat, read_pad
 from pyprover.ops.pool import MaxPool, read_max_pool
+from pyprover.ops.product import Product, read_div, read_mul
 from pyprover.ops.reading import Reader
 from pyprover.ops.resize import read_resize, read_upsample
 from pyprover.ops.shapes import (
@@ -95,6 +95,7 @@ __all__ = [
     "PRelu",
     "Pad",
     "Power",
+    "Product",
     "Reciprocal",
     "Relu",
     "Reshape",
@@ -125,6 +126,7 @@ OPERATORS: tuple[type[Operator], ...] = (
     PRelu,
     Pad,
     Power,
+    Product,
     Reciprocal,
     Relu,
     Reshape,
@@ -159,20 +161,25 @@ READERS: dict[str, Reader] = {
     "Gelu": read_gelu,
     "Gemm": read_gemm,
     "GlobalAveragePool": read_global_average_pool,
+    "GlobalMaxPool": read_global_max_pool,
     "HardSigmoid": read_hard_sigmoid,
     "HardSwish": read_function(HardSwish),
     "Identity": read_identity,
     "LeakyRelu": read_leaky_relu,
     "Log": read_function(Log),
     "MatMul": read_matmul,
+    "Max": read_max,
     "MaxPool": read_max_pool,
+    "Min": read_min,
     "Mul": read_mul,
     "Neg": read_neg,
     "PRelu": read_prelu,
     "Pad": read_pad,
     "Pow": read_pow,
     "Reciprocal": read_function(Reciprocal),
+    "ReduceMax": read_reduce_max,
     "ReduceMean": read_reduce_mean,
+    "ReduceMin": read_reduce_min,
     "ReduceSum": read_reduce_sum,
     "Relu": read_relu,
     "Reshape": read_reshape,

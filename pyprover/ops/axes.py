@@ -46,17 +46,22 @@ def read_global_average_pool(source: Source, builder: Builder) -> Variable:
 
 def _reduce(source: Source, builder: Builder, *, mean: bool) -> Variable:
     x = source.variable()
-    given = source.optional_constant(1)
-    axes = source.attribute("axes", []) if given is None else [int(a) for a in given]
-    if not axes and source.attribute("noop_with_empty_axes", 0):
+    gone = reduced_axes(source, x)
+    if not gone:
         return x
-    if not axes:
-        raise source.unsupported("without axes it would include the batch axis")
-    gone = sorted({source.axis(a, len(x.shape) + 1) for a in axes})
     y = _weigh(source, builder, x, gone, mean=mean)
     if source.attribute("keepdims", 1):
         return y
     return reshaped(source, builder, y, tuple(n for a, n in enumerate(y.shape) if a not in gone))
+
+
+def reduced_axes(source: Source, x: Variable) -> list[int]:
+    """The axes that a reduction names, the batch not counted; none when it may and does name none."""
+    given = source.optional_constant(1)
+    axes = source.attribute("axes", []) if given is None else [int(a) for a in given]
+    if not axes and not source.attribute("noop_with_empty_axes", 0):
+        raise source.unsupported("without axes it would include the batch axis")
+    return sorted({source.axis(a, len(x.shape) + 1) for a in axes})
 
 
 def _weigh(source: Source, builder: Builder, x: Variable, axes: Sequence[int], *, mean: bool) -> Variable:

@@ -1,4 +1,4 @@
-"""Arithmetic, value by value: `Add`, `Sub`, `Mul`, `Div`, `Neg`, `Sum`, `BatchNormalization`."""
+"""Arithmetic, value by value: `Add`, `Sub`, `Neg`, `Sum`, `BatchNormalization`."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ class Add(Operator):
         return total
 
 
-_ONE = torch.ones((), dtype=torch.float64)
-_ZERO = torch.zeros((), dtype=torch.float64)
+ONE = torch.ones((), dtype=torch.float64)
+ZERO = torch.zeros((), dtype=torch.float64)
 
 
 def add(source: Source, builder: Builder, *values: Variable) -> Variable:
     """The sum of values, broadcast together."""
-    target = _common(source, [value.shape for value in values])
+    target = common_shape(source, [value.shape for value in values])
     return builder.emit(source, Add(), *(expand(source, builder, value, target) for value in values))
 
 
-def _common(source: Source, shapes: Sequence[Shape]) -> Shape:
+def common_shape(source: Source, shapes: Sequence[Shape]) -> Shape:
     """The shape, batch axis included, to which values of these shapes are broadcast."""
     try:
         return np.broadcast_shapes(*((1, *shape) for shape in shapes))
@@ -76,7 +76,7 @@ def _common(source: Source, shapes: Sequence[Shape]) -> Shape:
 
 def scaled(source: Source, builder: Builder, x: Variable, factor: float) -> Variable:
     """``factor * x``."""
-    return builder.emit(source, Scale(_ONE * factor, _ZERO), x)
+    return builder.emit(source, Scale(ONE * factor, ZERO), x)
 
 
 def aligned(source: Source, constant: Constant, x: Variable) -> Tensor:
@@ -95,14 +95,16 @@ def _beside(source: Source, builder: Builder, x: Variable, constant: Constant) -
     return x, aligned(source, constant, x)
 
 
-def _shifted(source: Source, builder: Builder, x: Variable, factor: Tensor, constant: Constant) -> Variable:
+def shifted(source: Source, builder: Builder, x: Variable, factor: Tensor, constant: Constant) -> Variable:
+    """``factor * x + constant``, broadcast together."""
     x, offset = _beside(source, builder, x, constant)
     return builder.emit(source, Scale(factor, offset), x)
 
 
-def _multiplied(source: Source, builder: Builder, x: Variable, constant: Constant) -> Variable:
+def multiplied(source: Source, builder: Builder, x: Variable, constant: Constant) -> Variable:
+    """``constant * x``, broadcast together."""
     x, factor = _beside(source, builder, x, constant)
-    return builder.emit(source, Scale(factor, _ZERO), x)
+    return builder.emit(source, Scale(factor, ZERO), x)
 
 
 def read_add(source: Source, builder: Builder) -> Variable:
@@ -110,8 +112,8 @@ def read_add(source: Source, builder: Builder) -> Variable:
     first, second = source.operands
     if isinstance(first, Variable) and isinstance(second, Variable):
         return add(source, builder, first, second)
-    x, constant = (source.variable(0), source.constant(1)) if isinstance(first, Variable) else _swapped(source)
-    return _shifted(source, builder, x, _ONE, constant)
+    x, constant = (source.variable(0), source.constant(1)) if isinstance(first, Variable) else swapped(source)
+    return shifted(source, builder, x, ONE, constant)
 
 
 def read_sub(source: Source, builder: Builder) -> Variable:
@@ -120,24 +122,9 @@ def read_sub(source: Source, builder: Builder) -> Variable:
     if isinstance(first, Variable) and isinstance(second, Variable):
         return add(source, builder, first, scaled(source, builder, second, -1.0))
     if isinstance(first, Variable):
-        return _shifted(source, builder, first, _ONE, -source.constant(1))
-    x, constant = _swapped(source)
-    return _shifted(source, builder, x, -_ONE, constant)
-
-
-def read_mul(source: Source, builder: Builder) -> Variable:
-    """A value and a constant."""
-    first = source.operands[0]
-    x, constant = (source.variable(0), source.constant(1)) if isinstance(first, Variable) else _swapped(source)
-    return _multiplied(source, builder, x, constant)
-
-
-def read_div(source: Source, builder: Builder) -> Variable:
-    """A value divided by a constant."""
-    x, constant = source.variable(0), source.constant(1)
-    if not constant.all():
-        raise source.unsupported("division by zero")
-    return _multiplied(source, builder, x, 1.0 / constant)
+        return shifted(source, builder, first, ONE, -source.constant(1))
+    x, constant = swapped(source)
+    return shifted(source, builder, x, -ONE, constant)
 
 
 def read_neg(source: Source, builder: Builder) -> Variable:
@@ -151,7 +138,7 @@ def read_sum(source: Source, builder: Builder) -> Variable:
     total = values[0] if len(values) == 1 else add(source, builder, *values)
     for operand in source.operands:
         if operand is not None and not isinstance(operand, Variable):
-            total = _shifted(source, builder, total, _ONE, operand)
+            total = shifted(source, builder, total, ONE, operand)
     return total
 
 
@@ -167,5 +154,6 @@ def read_batch_normalization(source: Source, builder: Builder) -> Variable:
     return builder.emit(source, Scale(tensor(factor.reshape(plane)), tensor(offset.reshape(plane))), x)
 
 
-def _swapped(source: Source) -> tuple[Variable, Constant]:
+def swapped(source: Source) -> tuple[Variable, Constant]:
+    """The second operand, a value, and the first, a constant."""
     return source.variable(1), source.constant(0)

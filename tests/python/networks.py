@@ -172,7 +172,11 @@ ZOO: dict[str, list[Recipe]] = {
         _conv_transpose(2, 3, 3, 3, strides=[2, 2], output_shape=[12, 10]),
         one("ConvTranspose", "x", "w", shape=(2, 7), constants={"w": numbers(2, 3, 3)}, pads=[1, 0], strides=[2]),
     ],
-    "Div": [one("Div", "x", "c", constants={"c": numbers(6, 1)})],
+    "Div": [
+        one("Div", "x", "c", constants={"c": numbers(6, 1)}),
+        _chain(("Exp", ["x"], {}), ("Div", ["c", "h0"], {}), constants={"c": numbers(6, 1)}),
+        _chain(("Softplus", ["x"], {}), ("Div", ["x", "h0"], {})),
+    ],
     "Dropout": [one("Dropout", "x")],
     "Expand": [
         one("Expand", "x", "s", shape=(2, 1, 5), constants={"s": _ints(1, 1, 6, 1)}),
@@ -206,6 +210,7 @@ ZOO: dict[str, list[Recipe]] = {
         ),
     ],
     "GlobalAveragePool": [one("GlobalAveragePool", "x")],
+    "GlobalMaxPool": [one("GlobalMaxPool", "x"), one("GlobalMaxPool", "x", shape=(3, 4))],
     "HardSigmoid": [one("HardSigmoid", "x"), one("HardSigmoid", "x", alpha=-1.5, beta=0.1)],
     "HardSwish": [one("HardSwish", "x", opset=14)],
     "Identity": [one("Identity", "x")],
@@ -221,6 +226,14 @@ ZOO: dict[str, list[Recipe]] = {
         one("MatMul", "w", "x", constants={"w": numbers(1, 2, 4, 6)}),
         one("MatMul", "x", "w", shape=(6, 5), constants={"w": numbers(1, 3, 5, 2)}),
     ],
+    "Max": [
+        one("Max", "x", "c", constants={"c": numbers(6, 1)}),
+        _chain(
+            ("Tanh", ["x"], {}), ("Max", ["x", "c", "h0", "d"], {}), constants={"c": numbers(5), "d": numbers(1, 1)}
+        ),
+        _chain(("ReduceMean", ["x"], {"axes": [2]}), ("Max", ["h0", "x"], {})),
+        one("Max", "x"),
+    ],
     "MaxPool": [
         one("MaxPool", "x", kernel_shape=[2, 2], strides=[2, 2]),
         one("MaxPool", "x", kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 1]),
@@ -228,7 +241,17 @@ ZOO: dict[str, list[Recipe]] = {
         one("MaxPool", "x", kernel_shape=[2, 1], strides=[2, 2], ceil_mode=1),
         one("MaxPool", "x", shape=(2, 7), kernel_shape=[3], strides=[2]),
     ],
-    "Mul": [one("Mul", "x", "c", constants={"c": numbers(2, 1, 1)}), one("Mul", "c", "x", constants={"c": numbers()})],
+    "Min": [
+        one("Min", "c", "x", constants={"c": numbers(2, 6, 5)}),
+        _chain(("Sigmoid", ["x"], {}), ("Min", ["x", "h0"], {})),
+    ],
+    "Mul": [
+        one("Mul", "x", "c", constants={"c": numbers(2, 1, 1)}),
+        one("Mul", "c", "x", constants={"c": numbers()}),
+        one("Mul", "x", "x"),
+        _chain(("Sigmoid", ["x"], {}), ("Mul", ["x", "h0"], {})),
+        _chain(("ReduceMean", ["x"], {"axes": [2, 3]}), ("Mul", ["h0", "x"], {})),
+    ],
     "Neg": [one("Neg", "x")],
     "Pad": [
         one("Pad", "x", "p", constants={"p": _ints(0, 0, 1, 2, 0, 0, 0, 1)}),
@@ -254,11 +277,17 @@ ZOO: dict[str, list[Recipe]] = {
         ),
     ],
     "Reciprocal": [_positive("Reciprocal")],
+    "ReduceMax": [
+        one("ReduceMax", "x", axes=[2, -1], keepdims=0),
+        one("ReduceMax", "x", axes=[1]),
+        one("ReduceMax", "x", "a", constants={"a": _ints(2)}, opset=18),
+    ],
     "ReduceMean": [
         one("ReduceMean", "x", axes=[2, 3], keepdims=0),
         one("ReduceMean", "x", axes=[-2, -1]),
         one("ReduceMean", "x", "a", constants={"a": _ints(1, 3)}, opset=18),
     ],
+    "ReduceMin": [one("ReduceMin", "x", axes=[1, 3], keepdims=0)],
     "ReduceSum": [
         one("ReduceSum", "x", "a", constants={"a": _ints(2)}, keepdims=0),
         one("ReduceSum", "x", axes=[1, -1], opset=11),

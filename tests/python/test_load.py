@@ -155,7 +155,7 @@ def test_unknown_operator_is_named(tmp_path: Path) -> None:
         (one("MaxPool", "x", kernel_shape=[2, 2], pads=[0, 0, 1, 1]), "opposite sides"),
         (one("Transpose", "x", perm=[1, 0, 2, 3]), "moves the batch axis"),
         (one("Reshape", "x", "s", constants={"s": np.array([2, 30])}), "batch axis first"),
-        (one("Div", "c", "x", constants={"c": numbers(5)}), "must depend on the network's input"),
+        (one("PRelu", "c", "x", constants={"c": numbers(5)}), "must depend on the network's input"),
         (one("Div", "x", "c", constants={"c": np.zeros(5, dtype=np.float32)}), "division by zero"),
         (one("Clip", "x", min=1.0, max=0.0, opset=7), "exceeds"),
         (one("Elu", "x", alpha=-0.5), "alpha"),
@@ -179,7 +179,8 @@ def test_unknown_operator_is_named(tmp_path: Path) -> None:
         (one("Tile", "x", "r", constants={"r": np.array([2, 1, 1, 1])}), "the batch axis would be repeated"),
         (one("Resize", "x", "", "s", constants={"s": np.float32([2, 1, 1, 1])}), "the batch axis would be resized"),
         (one("ConvTranspose", "x", "w", constants={"w": numbers(2, 1, 2, 2)}, output_shape=[90, 90]), "output_shape"),
-        (one("Mul", "x", "x"), "constant"),
+        (one("Pow", "x", "x"), "constant"),
+        (one("ReduceMax", "x"), "the batch axis"),
     ],
 )
 def test_unsupported_form_is_named(recipe: Recipe, detail: str, tmp_path: Path) -> None:
