@@ -12,7 +12,8 @@ of one step adds ``gamma(n) * |a|_1 * max_v (|W| |x| + |b|)_v``, with |x| the la
 step's input: that is the most by which replacing ``a v`` by its computed rewriting can be wrong somewhere in the
 region. Two assumptions are not checked: the convolution kernels of torch are sums of products (no Winograd transform
 is used in float64), and the functions that torch evaluates (``sigmoid``, ``tanh``, ``exp``, ``expm1``, ``log``,
-``logaddexp``, ``erf``, ``erfc``, powers) are right within ``FUNCTION_ULPS``. NaN and infinity in a bound
+``logaddexp``, ``erf``, ``erfc``, powers; the terms of ``softmax`` and ``logsumexp``) are right within
+``FUNCTION_ULPS``. NaN and infinity in a bound
 never prove anything. This is what reports call *up to float64 rounding*; float32 runs through the same code, where
 the errors make the bounds useless for conclusions: it explores, float64 concludes.
 """

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pyprover.domains.base import FUNCTION_ULPS, Box, gamma, unit
 from pyprover.domains.curves import CURVES, curve_range
-from pyprover.domains.planes import product_range
+from pyprover.domains.planes import log_sum_exp_range, product_range
 from pyprover.graph import Graph, Operator
 from pyprover.ops import (
     Add,
@@ -24,6 +24,7 @@ from pyprover.ops import (
     ConvTranspose,
     Dense,
     Gather,
+    LogSumExp,
     MaxPool,
     Pad,
     Product,
@@ -93,6 +94,7 @@ TRANSFORMERS: dict[type[Operator], Transformer] = {
     ConvTranspose: affine,
     Dense: affine,
     Gather: monotone,
+    LogSumExp: log_sum_exp_range,
     MaxPool: monotone,
     Pad: monotone,
     Product: product_range,

@@ -20,7 +20,7 @@ from pyprover.domains.base import TINY, Box
 from pyprover.domains.curves import CURVES, curve_lines, curve_unstable
 from pyprover.domains.interval import absolute
 from pyprover.domains.maxima import max_pool_members, max_pool_unstable
-from pyprover.domains.planes import product_planes, product_unstable
+from pyprover.domains.planes import log_sum_exp_planes, log_sum_exp_unstable, product_planes, product_unstable
 from pyprover.domains.relaxation import Relaxation, Rows
 from pyprover.graph import Graph, Operator, Shape
 from pyprover.ops import (
@@ -30,6 +30,7 @@ from pyprover.ops import (
     ConvTranspose,
     Dense,
     Gather,
+    LogSumExp,
     MaxPool,
     Pad,
     Product,
@@ -117,6 +118,7 @@ ADJOINTS: Mapping[type[Operator], Adjoint] = {
 }
 
 RELAXATIONS: Mapping[type[Operator], Callable[[Any, Box], Relaxation]] = {
+    LogSumExp: log_sum_exp_planes,
     MaxPool: max_pool_members,
     Product: product_planes,
     Relu: relu_lines,
@@ -126,6 +128,7 @@ RELAXATIONS: Mapping[type[Operator], Callable[[Any, Box], Relaxation]] = {
 }
 
 UNSTABLE: Mapping[type[Operator], Callable[[Any, Box], Tensor]] = {
+    LogSumExp: log_sum_exp_unstable,
     MaxPool: max_pool_unstable,
     Product: product_unstable,
     Relu: relu_unstable,

@@ -1,4 +1,4 @@
-"""Functions of the values along the last axis, bounded by planes: products."""
+"""Functions of the values along the last axis, bounded by planes: products, logarithms of sums."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from pyprover.domains.base import TINY, Box, unit
+from pyprover.domains.base import FUNCTION_ULPS, TINY, Box, unit
 from pyprover.domains.relaxation import Relaxation, Rows
 from pyprover.graph import Operator
-from pyprover.ops import Product
+from pyprover.ops import LogSumExp, Product
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,3 +86,41 @@ def product_planes(op: Product, box: Box) -> Planes:
 def product_unstable(_op: Product, box: Box) -> Tensor:
     """Both factors, where neither is a point."""
     return (box.lower < box.upper).all(-1, keepdim=True).expand(box.lower.shape)
+
+
+def log_sum_exp_range(op: Operator, boxes: tuple[Box, ...]) -> Box:
+    """The function at both ends, for it is monotone; widened by the error of its evaluation."""
+    (box,) = boxes
+    image = Box(op.forward(box.lower), op.forward(box.upper)).overflowing()
+    return image.widen(_log_sum_exp_error(box) * (1 + image.finite_size))
+
+
+def log_sum_exp_planes(op: LogSumExp, box: Box) -> Planes:
+    """Below, the tangent at the centre c, for the function is convex. Above, the tangent of the logarithm of chords.
+
+    With M the largest upper bound and ``v_j + k_j (x_j - c_j)`` the chord above ``exp(x_j - M)``, the function is at
+    most ``M + log(S + sum_j k_j (x_j - c_j))``, S = sum_j v_j, thus at most ``M + log S + sum_j k_j (x_j - c_j) / S``.
+    Compare Wei et al., *Convex bounds on the softmax function*, arXiv 2303.01713.
+    """
+    centre, width = box.centre, box.upper - box.lower
+    lower_slope = torch.softmax(centre, -1)
+    lower_offset = op.forward(centre) - (lower_slope * centre).sum(-1)
+    most = box.upper.amax(-1, keepdim=True)
+    ends = (box.lower - most).exp(), (box.upper - most).exp()
+    chord = torch.where(width > 0, (ends[1] - ends[0]) / width, 0.0)
+    total = (ends[0] / 2 + ends[1] / 2).sum(-1, keepdim=True)
+    upper_slope = chord / total
+    upper_offset = (most + total.log()).squeeze(-1) - (upper_slope * centre).sum(-1)
+    slack = _log_sum_exp_error(box) * (1 + (1 + upper_slope.sum(-1)) * box.size.amax(-1))
+    planes = Planes(lower_slope, lower_offset - slack, upper_slope, upper_offset + slack, box.size)
+    return or_range(planes, log_sum_exp_range(op, (box,)))
+
+
+def _log_sum_exp_error(box: Box) -> float:
+    """The relative error of a sum of exponentials, with some room."""
+    return 4 * (FUNCTION_ULPS + box.lower.shape[-1]) * unit(box.lower.dtype)
+
+
+def log_sum_exp_unstable(_op: LogSumExp, box: Box) -> Tensor:
+    """Everywhere but where the box is a point."""
+    return box.lower < box.upper

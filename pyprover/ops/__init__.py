@@ -74,6 +74,7 @@ from pyprover.ops.shapes import (
     read_transpose,
     read_unsqueeze,
 )
+from pyprover.ops.softmax import LogSumExp, read_log_softmax, read_reduce_log_sum_exp, read_softmax
 
 __all__ = [
     "OPERATORS",
@@ -91,6 +92,7 @@ __all__ = [
     "Gelu",
     "HardSwish",
     "Log",
+    "LogSumExp",
     "MaxPool",
     "PRelu",
     "Pad",
@@ -122,6 +124,7 @@ OPERATORS: tuple[type[Operator], ...] = (
     Gelu,
     HardSwish,
     Log,
+    LogSumExp,
     MaxPool,
     PRelu,
     Pad,
@@ -167,6 +170,7 @@ READERS: dict[str, Reader] = {
     "Identity": read_identity,
     "LeakyRelu": read_leaky_relu,
     "Log": read_function(Log),
+    "LogSoftmax": read_log_softmax,
     "MatMul": read_matmul,
     "Max": read_max,
     "MaxPool": read_max_pool,
@@ -177,6 +181,7 @@ READERS: dict[str, Reader] = {
     "Pad": read_pad,
     "Pow": read_pow,
     "Reciprocal": read_function(Reciprocal),
+    "ReduceLogSumExp": read_reduce_log_sum_exp,
     "ReduceMax": read_reduce_max,
     "ReduceMean": read_reduce_mean,
     "ReduceMin": read_reduce_min,
@@ -188,6 +193,7 @@ READERS: dict[str, Reader] = {
     "Sigmoid": read_sigmoid,
     "Sign": read_function(Sign),
     "Slice": read_slice,
+    "Softmax": read_softmax,
     "Softplus": read_function(Softplus),
     "Split": read_split,
     "Sqrt": read_function(Sqrt),

@@ -216,6 +216,7 @@ ZOO: dict[str, list[Recipe]] = {
     "Identity": [one("Identity", "x")],
     "LeakyRelu": [one("LeakyRelu", "x", alpha=alpha) for alpha in (0.2, -0.5, 1.0, 1.5)],
     "Log": [_positive("Log")],
+    "LogSoftmax": [one("LogSoftmax", "x", axis=2), one("LogSoftmax", "x", opset=11, shape=VECTOR)],
     "MatMul": [
         one("MatMul", "x", "w", shape=VECTOR, constants={"w": numbers(6, 4)}),
         one("MatMul", "x", "w", constants={"w": numbers(5, 3)}),
@@ -277,6 +278,10 @@ ZOO: dict[str, list[Recipe]] = {
         ),
     ],
     "Reciprocal": [_positive("Reciprocal")],
+    "ReduceLogSumExp": [
+        one("ReduceLogSumExp", "x", axes=[2, 3], keepdims=0),
+        one("ReduceLogSumExp", "x", axes=[-1]),
+    ],
     "ReduceMax": [
         one("ReduceMax", "x", axes=[2, -1], keepdims=0),
         one("ReduceMax", "x", axes=[1]),
@@ -330,6 +335,12 @@ ZOO: dict[str, list[Recipe]] = {
         _split(opset=18, axis=3, num_outputs=3),
     ],
     "Sign": [one("Sign", "x")],
+    "Softmax": [
+        one("Softmax", "x", shape=VECTOR),
+        one("Softmax", "x", axis=1),
+        one("Softmax", "x", axis=-2),
+        one("Softmax", "x", axis=2, opset=11),
+    ],
     "Softplus": [one("Softplus", "x")],
     "Sqrt": [_positive("Sqrt")],
     "Squeeze": [

@@ -181,6 +181,7 @@ def test_unknown_operator_is_named(tmp_path: Path) -> None:
         (one("ConvTranspose", "x", "w", constants={"w": numbers(2, 1, 2, 2)}, output_shape=[90, 90]), "output_shape"),
         (one("Pow", "x", "x"), "constant"),
         (one("ReduceMax", "x"), "the batch axis"),
+        (one("Softmax", "x", shape=(200,)), "over 200 values"),
     ],
 )
 def test_unsupported_form_is_named(recipe: Recipe, detail: str, tmp_path: Path) -> None:

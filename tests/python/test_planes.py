@@ -15,9 +15,9 @@ from pyprover.domains.interval import TRANSFORMERS
 from pyprover.domains.linear import RELAXATIONS, UNSTABLE
 from pyprover.domains.planes import Planes
 from pyprover.graph import Operator
-from pyprover.ops import Product
+from pyprover.ops import LogSumExp, Product
 
-FUNCTIONS: tuple[tuple[Operator, int], ...] = ((Product(), 2),)
+FUNCTIONS: tuple[tuple[Operator, int], ...] = ((Product(), 2), (LogSumExp(), 1), (LogSumExp(), 4))
 each_function = pytest.mark.parametrize(("op", "count"), FUNCTIONS, ids=str)
 magnitudes = st.sampled_from([0.0, 1e-200, 1e-9, 1.0, 30.0, 1e4, 1e12, 1e150])
 widths = st.sampled_from([0.0, 1e-300, 1e-17, 1e-10, 1e-4, 0.1, 1.0, 7.0, 300.0, 1e6])
