@@ -54,7 +54,7 @@ def _batches(network: Network, problems: list[Progress]) -> Iterator[list[Progre
 class _Cascade:
     """One batch on its way through the steps.
 
-    ``waiting`` holds what is not answered yet, ``sites`` where the last analysis has each problem's region.
+    ``waiting`` holds what is not answered yet, ``sites`` the linear analysis of each problem's region.
     """
 
     network: Network
@@ -147,7 +147,8 @@ class _Cascade:
         """Analyse the regions once; all questions about them share the analysis."""
         bounds = bound_regions(domain, self.network.graph, regions(batch, self.network), self.deadline.check)
         exclude(bounds, batch, open_goals, self.deadline.check)
-        self.sites = {progress: Site(progress, bounds, place) for place, progress in enumerate(batch)}
+        if domain == "linear":
+            self.sites = {progress: Site(progress, bounds, place) for place, progress in enumerate(batch)}
         for progress in batch:
             progress.settle_proven(domain)
         if self.settings.full_matrix:

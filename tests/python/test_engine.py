@@ -368,7 +368,7 @@ def test_verdicts_agree_with_dense_sampling(nets: dict[str, Network], name: str,
         for _ in range(4)
     )
     properties = [Within((0,)), Within((1, 2)), Within((0, 1, 3)), Avoid((comparisons[:2], comparisons[2:]))]
-    found = run(network, [(region, properties)])
+    found = run(network, [(region, properties)], time_limit=1.0)
     lower, upper = region.outward()
     share = rng.random((1500, len(lower)))
     share[:500] = share[:500].round()
