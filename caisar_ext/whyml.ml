@@ -10,38 +10,6 @@ let read_text file =
 
 (* {1 Our theories} *)
 
-(* Why3 reads theories from folders only: write them out, once a process. *)
-let theories_folder =
-  lazy
-    (let root =
-       try Filename.temp_file "caisar-ext" ".theories"
-       with Sys_error text -> Diag.error ~hint:"set TMPDIR" "no temporary folder: %s" text
-     in
-     Sys.remove root;
-     let written = ref [] in
-     let folder path =
-       if not (Sys.file_exists path) then begin
-         Unix.mkdir path 0o700;
-         written := path :: !written
-       end
-     in
-     let theory (path, text) =
-       let path = Filename.concat root path in
-       folder (Filename.dirname path);
-       let oc = open_out_bin path in
-       output_string oc text;
-       close_out oc;
-       written := path :: !written
-     in
-     let remove path =
-       try if Sys.is_directory path then Unix.rmdir path else Sys.remove path
-       with Sys_error _ | Unix.Unix_error _ -> ()
-     in
-     at_exit (fun () -> List.iter remove !written);
-     folder root;
-     List.iter theory Theories.files;
-     root)
-
 let library =
   [ ([ "int" ], "Int"); ([ "real" ], "Real"); ([ "real" ], "RealInfix"); ([ "caisar_ext"; "types" ], "Vector");
     ([ "caisar_ext"; "model" ], "Model"); ([ "caisar_ext"; "dataset" ], "Dataset");
@@ -51,7 +19,7 @@ let full_name (path, theory) = String.concat "." (path @ [ theory ])
 
 let shipped position =
   let file, _, _, _ = Loc.get position in
-  String.starts_with ~prefix:(Lazy.force theories_folder) file
+  String.starts_with ~prefix:(Lazy.force Theory_files.folder) file
 
 (* {1 Locations} *)
 
@@ -76,32 +44,142 @@ let location ~defines position =
     let last = on end_line ~first:(max 0 (last - 1)) ~last () in
     { (on line ~first ~last:(first + 1) ()) with end_line; end_column = last.end_column }
 
-(* {1 The profile, on the parse tree} *)
+(* {1 The parse tree, as far as it is in the profile} *)
 
 let hint_profile = "a specification holds use, type, constant, function, predicate and goal; see grammar/whyml.md"
+let hint_term = "only first-order terms: no match, no function literal"
 
 let declarations (file : Ptree.mlw_file) =
   match file with Modules modules -> List.concat_map snd modules | Decls ds -> ds
 
-(* What is outside of the profile in a declaration, and where. *)
-let stranger (d : Ptree.decl) =
+(* What is outside of the profile, and where. *)
+exception Stranger of Loc.position * string
+
+let atom text = Sexplib.Sexp.Atom text
+let list items = Sexplib.Sexp.List items
+let form name items = list (atom name :: items)
+
+(* v[i] is in the profile, v[i <- x] and v[i..j] are not. *)
+let sexp_of_symbol (name : Ptree.ident) =
+  match Ident.sn_decode name.id_str with
+  | SNget "" | SNword _ | SNinfix _ | SNprefix _ | SNtight _ -> atom name.id_str
+  | _ -> raise (Stranger (name.id_loc, "this operator"))
+
+let sexp_of_name ?(quote = "") (name : Ptree.ident) =
+  let attribute = function
+    | Ptree.ATstr a when not (Ident.attr_equal a Pmodule.ref_attr) -> atom a.Ident.attr_string
+    | ATstr _ | ATpos _ -> raise (Stranger (name.id_loc, "a reference or a position"))
+  in
+  let (_ : Sexplib.Sexp.t) = sexp_of_symbol name in
+  match name.id_ats with
+  | [] -> atom (quote ^ name.id_str)
+  | attributes -> form (quote ^ name.id_str) (List.map attribute attributes)
+
+let rec words : Ptree.qualid -> string list = function
+  | Qident i -> [ i.id_str ]
+  | Qdot (q, i) -> words q @ [ i.id_str ]
+
+let sexp_of_path path =
+  let (Ptree.Qident last | Qdot (_, last)) = path in
+  let (_ : Sexplib.Sexp.t) = sexp_of_symbol last in
+  atom (String.concat "." (words path))
+
+(* Types have no positions of their own. *)
+let rec sexp_of_type ~at : Ptree.pty -> Sexplib.Sexp.t = function
+  | PTtyvar name -> sexp_of_name ~quote:"'" name
+  | PTtyapp (path, []) -> sexp_of_path path
+  | PTtyapp (path, arguments) -> list (sexp_of_path path :: List.map (sexp_of_type ~at) arguments)
+  | PTparen ty -> sexp_of_type ~at ty
+  | PTarrow _ | PTtuple _ | PTref _ | PTscope _ | PTpure _ -> raise (Stranger (at, "this type"))
+
+let sexp_of_constant : Constant.constant -> Sexplib.Sexp.t = function
+  | ConstInt { il_int; _ } -> form "int" [ atom (BigInt.to_string il_int) ]
+  | ConstReal { rl_real = r; _ } ->
+    form "real" (List.map (fun n -> atom (BigInt.to_string n)) [ r.rv_sig; r.rv_pow2; r.rv_pow5 ])
+  | ConstStr text -> form "string" [ atom text ]
+
+let sexp_of_binder ((at, name, ghost, ty) : Ptree.binder) =
+  match name with
+  | Some name when not ghost ->
+    Option.fold ty ~none:(sexp_of_name name) ~some:(fun ty -> form "typed" [ sexp_of_name name; sexp_of_type ~at ty ])
+  | _ -> raise (Stranger (at, "a variable without a name"))
+
+let connective ~at : Dterm.dbinop -> string = function
+  | DTand -> "and" | DTand_asym -> "and_then" | DTor -> "or" | DTor_asym -> "or_else"
+  | DTimplies -> "implies" | DTiff -> "iff"
+  | DTby | DTso -> raise (Stranger (at, "this term"))
+
+let rec sexp_of_term ({ term_desc; term_loc = at } : Ptree.term) =
+  let sub = sexp_of_term in
+  match term_desc with
+  | Ttrue -> atom "true"
+  | Tfalse -> atom "false"
+  | Tconst c -> sexp_of_constant c
+  | Tident path -> sexp_of_path path
+  | Tidapp (Qident operator, arguments) when String.contains operator.id_str ' ' ->
+    form "operator" (sexp_of_symbol operator :: List.map sub arguments)
+  | Tapply (f, argument) -> form "apply" [ sub f; sub argument ]
+  | Tinfix (l, o, r) -> form "compare" [ atom o.id_str; sub l; sub r ]
+  | Tinnfix (l, o, r) -> form "closed" [ form "compare" [ atom o.id_str; sub l; sub r ] ]
+  | Tbinop (l, o, r) -> form (connective ~at o) [ sub l; sub r ]
+  | Tbinnop (l, o, r) -> form "closed" [ form (connective ~at o) [ sub l; sub r ] ]
+  | Tnot t -> form "not" [ sub t ]
+  | Tif (c, a, b) -> form "if" [ sub c; sub a; sub b ]
+  | Tlet (name, e, body) -> form "let" [ sexp_of_name name; sub e; sub body ]
+  | Tquant (((DTforall | DTexists) as quantifier), binders, [], body) ->
+    let quantifier = if quantifier = DTforall then "forall" else "exists" in
+    form quantifier [ list (List.map sexp_of_binder binders); sub body ]
+  | Tattr (ATstr a, t) -> form "attribute" [ atom a.attr_string; sub t ]
+  | Tcast (t, ty) -> form "typed" [ sub t; sexp_of_type ~at ty ]
+  | Tattr (ATpos _, _) | Tquant _ | Tasref _ | Tidapp _ | Tcase _ | Ttuple _ | Trecord _ | Tupdate _ | Tscope _ | Tat _ ->
+    raise (Stranger (at, "this term"))
+
+let sexp_of_parameter ((at, name, ghost, ty) : Ptree.param) = sexp_of_binder (at, name, ghost, Some ty)
+
+let sexp_of_logic (d : Ptree.logic_decl) =
+  let head, ty =
+    match d.ld_type with
+    | Some ty -> ("function", [ sexp_of_type ~at:d.ld_loc ty ])
+    | None -> ("predicate", [])
+  in
+  let definition = List.map sexp_of_term (Option.to_list d.ld_def) in
+  form head ((sexp_of_name d.ld_ident :: list (List.map sexp_of_parameter d.ld_params) :: ty) @ definition)
+
+let sexp_of_alias (d : Ptree.type_decl) =
+  let definition =
+    match (d.td_def, d.td_vis, d.td_inv) with
+    | TDalias ty, Public, [] when not d.td_mut -> [ sexp_of_type ~at:d.td_loc ty ]
+    | TDrecord [], Abstract, [] when not d.td_mut -> []
+    | _ -> raise (Stranger (d.td_loc, "a type other than an abstract one or an alias"))
+  in
+  form "type" (sexp_of_name d.td_ident :: list (List.map (sexp_of_name ~quote:"'") d.td_params) :: definition)
+
+let sexp_of_use how uses =
+  let one (path, name) =
+    match name with None -> sexp_of_path path | Some name -> form "as" [ sexp_of_path path; sexp_of_name name ]
+  in
+  form "use" (atom how :: List.map one uses)
+
+let sexp_of_declaration (d : Ptree.decl) =
+  let stranger at what = raise (Stranger (at, what)) in
   match d with
-  | Dlogic _ | Duseexport _ | Duseimport _ | Dprop (Decl.Pgoal, _, _) -> None
-  | Dtype types ->
-    let structured (t : Ptree.type_decl) = match t.td_def with TDalias _ | TDrecord [] -> false | _ -> true in
-    Option.map
-      (fun (t : Ptree.type_decl) -> (t.td_loc, "a type other than an abstract one or an alias"))
-      (List.find_opt structured types)
-  | Dprop (Decl.Paxiom, name, _) -> Some (name.id_loc, "an axiom")
-  | Dprop (_, name, _) -> Some (name.id_loc, "a lemma")
-  | Dind (_, { in_loc; _ } :: _) -> Some (in_loc, "an inductive predicate")
-  | Dlet (name, _, _, _) | Drec ((name, _, _, _, _, _, _, _, _) :: _) -> Some (name.id_loc, "a program")
-  | Dexn (name, _, _) -> Some (name.id_loc, "an exception")
-  | Dmeta (name, _) -> Some (name.id_loc, "a meta")
-  | Dcloneexport (position, _, _) | Dcloneimport (position, _, _, _, _) -> Some (position, "clone")
-  | Dscope (position, _, _, _) -> Some (position, "a scope")
-  | Dimport (Qident name | Qdot (_, name)) -> Some (name.id_loc, "import")
-  | Dind (_, []) | Drec [] -> None
+  | Dlogic [ d ] -> sexp_of_logic d
+  | Dlogic (_ :: second :: _) -> stranger second.ld_loc "a mutual definition"
+  | Dtype [ d ] -> sexp_of_alias d
+  | Dtype (_ :: second :: _) -> stranger second.td_loc "a mutual definition"
+  | Duseexport path -> sexp_of_use "export" [ (path, None) ]
+  | Duseimport (_, import, uses) -> sexp_of_use (if import then "import" else "plain") uses
+  | Dprop (Pgoal, name, t) -> form "goal" [ sexp_of_name name; sexp_of_term t ]
+  | Dprop (Paxiom, name, _) -> stranger name.id_loc "an axiom"
+  | Dprop (_, name, _) -> stranger name.id_loc "a lemma"
+  | Dind (_, { in_loc; _ } :: _) -> stranger in_loc "an inductive predicate"
+  | Dlet (name, _, _, _) | Drec ((name, _, _, _, _, _, _, _, _) :: _) -> stranger name.id_loc "a program"
+  | Dexn (name, _, _) -> stranger name.id_loc "an exception"
+  | Dmeta (name, _) -> stranger name.id_loc "a meta"
+  | Dcloneexport (at, _, _) | Dcloneimport (at, _, _, _, _) -> stranger at "clone"
+  | Dscope (at, _, _, _) -> stranger at "a scope"
+  | Dimport (Qident name | Qdot (_, name)) -> stranger name.id_loc "import"
+  | Dlogic [] | Dtype [] | Dind (_, []) | Drec [] -> list []
 
 let position_of : Ptree.decl -> Loc.position option = function
   | Dlogic ({ ld_loc; _ } :: _) -> Some ld_loc
@@ -110,18 +188,23 @@ let position_of : Ptree.decl -> Loc.position option = function
   | Duseimport (position, _, _) -> Some position
   | _ -> None
 
-let check_profile ~defines (file : Ptree.mlw_file) =
-  (match file with
-   | Modules _ | Decls [] -> ()
-   | Decls (first :: _) ->
-     Diag.error ?loc:(Option.map (location ~defines) (position_of first)) ~hint:"write: theory NAME ... end"
-       "declarations stand in a theory");
-  let refused (position, what) =
-    Diag.make ~loc:(location ~defines position) ~hint:hint_profile (what ^ " is outside the profile")
+(* Every declaration is read, so that every stranger is told. *)
+let tree_of ~defines (file : Ptree.mlw_file) =
+  let strangers = ref [] in
+  let stranger position what =
+    let hint = if what = "this term" then hint_term else hint_profile in
+    strangers := Diag.make ~loc:(location ~defines position) ~hint (what ^ " is outside the profile") :: !strangers
   in
-  match List.filter_map stranger (declarations file) with
-  | [] -> ()
-  | strangers -> raise (Diag.Error (List.map refused strangers))
+  let declaration d = try sexp_of_declaration d with Stranger (at, what) -> stranger at what; list [] in
+  let theory (name, declarations) = form "theory" (sexp_of_name name :: List.map declaration declarations) in
+  match file with
+  | Decls (first :: _) ->
+    Diag.error ?loc:(Option.map (location ~defines) (position_of first)) ~hint:"write: theory NAME ... end"
+      "declarations stand in a theory"
+  | Decls [] -> list []
+  | Modules theories ->
+    let tree = list (List.map theory theories) in
+    if !strangers = [] then tree else raise (Diag.Error (List.rev !strangers))
 
 (* Why3 reports a missing library without a location: look each one up first. *)
 let check_uses ~defines env file =
@@ -272,30 +355,53 @@ let hint ~defines env file position text =
 let parse file =
   let buffer = Lexing.from_string (read_text file) in
   Loc.set_file file buffer;
-  Lexer.parse_mlw_file buffer
+  (* Where parameters make no sense, its actions raise the parser's own exception, which has no words and at times no
+     place. *)
+  try Lexer.parse_mlw_file buffer with
+  | (Stack_overflow | Out_of_memory) as exn -> raise exn
+  | Loc.Located (at, cause) when message cause = None -> Loc.errorm ~loc:at "syntax error"
+  | Loc.Located _ as exn -> raise exn
+  | _ -> Loc.errorm ~loc:(Loc.extract (buffer.lex_start_p, buffer.lex_curr_p)) "syntax error"
 
 let in_source_order (a : Theory.theory) (b : Theory.theory) =
   match (a.th_name.id_loc, b.th_name.id_loc) with Some x, Some y -> Loc.compare x y | _ -> 0
 
-let theories ~defines file =
-  if Sys.file_exists file && Sys.is_directory file then Diag.error "%s is a folder, not a specification" file;
-  Warning.set_hook (fun ?loc text -> Diag.warn ?loc:(Option.map (location ~defines) loc) "%s" text);
-  let env = Env.create_env [ Lazy.force theories_folder ] in
-  let tree = ref None in
-  try
-    let parsed = apply_defines defines (parse file) in
-    tree := Some parsed;
-    check_profile ~defines parsed;
-    check_uses ~defines env parsed;
-    let modules = Typing.type_mlw_file env [] file parsed in
-    List.stable_sort in_source_order
-      (List.map (fun (m : Pmodule.pmodule) -> m.mod_theory) (Wstdlib.Mstr.values modules))
-  with
+let check_is_file file =
+  if Sys.file_exists file && Sys.is_directory file then Diag.error "%s is a folder, not a specification" file
+
+let show_warnings ~defines =
+  Warning.set_hook (fun ?loc text -> Diag.warn ?loc:(Option.map (location ~defines) loc) "%s" text)
+
+(* Why3's exceptions become messages. *)
+let with_messages ~hint ~defines f =
+  try f () with
   | Diag.Error _ as mistakes -> raise mistakes
   | Sys_error text -> Diag.error "%s" text
   | exn -> (
       let place, cause = position exn in
       match message cause with
       | Some text ->
-        Diag.error ?loc:(Option.map (location ~defines) place) ?hint:(hint ~defines env !tree place text) "%s" text
+        Diag.error ?loc:(Option.map (location ~defines) place) ?hint:(hint place text) "%s" text
       | None -> raise exn)
+
+let tree file =
+  check_is_file file;
+  let defines = [] in
+  show_warnings ~defines;
+  with_messages ~defines ~hint:(fun place text -> if text = "syntax error" then Some (hint_syntax ~defines place) else None) (fun () ->
+      tree_of ~defines (parse file))
+
+let theories ~defines file =
+  check_is_file file;
+  show_warnings ~defines;
+  let env = Env.create_env [ Lazy.force Theory_files.folder ] in
+  let parsed = ref None in
+  let hint place text = hint ~defines env !parsed place text in
+  with_messages ~defines ~hint (fun () ->
+      let file_tree = apply_defines defines (parse file) in
+      parsed := Some file_tree;
+      let (_ : Sexplib.Sexp.t) = tree_of ~defines file_tree in
+      check_uses ~defines env file_tree;
+      let modules = Typing.type_mlw_file env [] file file_tree in
+      List.stable_sort in_source_order
+        (List.map (fun (m : Pmodule.pmodule) -> m.mod_theory) (Wstdlib.Mstr.values modules)))

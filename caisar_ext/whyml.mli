@@ -10,6 +10,10 @@ val meta_builtin : Why3.Theory.meta
     @raise Diag.Error for everything that is wrong with the file, located. *)
 val theories : defines:(string * string) list -> string -> Why3.Theory.theory list
 
+(** [tree file] is the parse tree as an s-expression, in the form that [grammar/whyml.md] describes. Nothing is typed.
+    @raise Diag.Error for what does not parse or is outside the profile, located. *)
+val tree : string -> Sexplib.Sexp.t
+
 (** Where a position lies for the user, in the file or in a [--define] argument. *)
 val location : defines:(string * string) list -> Why3.Loc.position -> Diag.location
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from pyprover import sexplib
 from pyprover.hierarchy.lattice import ROOT, Hierarchy, Kind
 
 
@@ -22,16 +22,18 @@ def to_sexp(hierarchy: Hierarchy) -> str:
     for i in reversed(range(len(nodes))):
         node = nodes[i]
         if node.kind is Kind.CLASS:
-            written[i] = _list(_atom(node.name), str(min(node.extension)))
+            written[i] = _list(sexplib.atom(node.name), str(min(node.extension)))
         elif node.kind is Kind.GROUP:
             # A group holds its children's text, which nobody else needs: long chains stay cheap in memory.
-            written[i] = _list(_atom(node.name), _list(*(written.pop(child) for child in by_class(node.children))))
+            written[i] = _list(
+                sexplib.atom(node.name), _list(*(written.pop(child) for child in by_class(node.children)))
+            )
     overlays = [
-        _list(_atom(nodes[i].name), _list(*(str(c) for c in sorted(nodes[i].extension))))
+        _list(sexplib.atom(nodes[i].name), _list(*(str(c) for c in sorted(nodes[i].extension))))
         for i in sorted(hierarchy.overlays, key=lambda i: nodes[i].name)
     ]
     cuts = [
-        _list(_atom(name), _list(*(_atom(nodes[block].name) for block in by_class(blocks))))
+        _list(sexplib.atom(name), _list(*(sexplib.atom(nodes[block].name) for block in by_class(blocks))))
         for name, blocks in sorted(hierarchy.cuts.items())
     ]
     never = [_list(str(c), str(a)) for c, answers in enumerate(hierarchy.forbidden) for a in sorted(answers)]
@@ -44,20 +46,4 @@ def to_sexp(hierarchy: Hierarchy) -> str:
 
 
 def _list(*items: str) -> str:
-    """A list of written items: only two bare atoms in a row need a space between them."""
-    text = ""
-    for item in items:
-        bare = item[0] not in '("'
-        text += " " + item if text and bare and text[-1] not in ')"' else item
-    return f"({text})"
-
-
-# Printable ASCII without `"`, `(`, `)`, `;` and `\`.
-_BARE = re.compile(r"[!#-'*-:<-\[\]-~]+")
-
-
-def _atom(name: str) -> str:
-    if _BARE.fullmatch(name) and "#|" not in name and "|#" not in name:
-        return name
-    escaped = (f"\\{c}" if c in '"\\' else c if c < "\x7f" else "".join(f"\\{b:03d}" for b in c.encode()) for c in name)
-    return f'"{"".join(escaped)}"'
+    return f"({sexplib.joined(items)})"
