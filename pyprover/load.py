@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from pyprover.errors import UnsupportedOperator, UserError
+from pyprover.errors import UserError
 from pyprover.graph import Graph, Node, Shape
 from pyprover.ops import READERS
 from pyprover.ops.dense import fuse_bias
@@ -54,7 +54,7 @@ def load(path: str) -> OnnxFile:
         raise UserError(f"{path}: opset {opset} is too old", hint)
     constants = {tensor.name: _constant(path, tensor) for tensor in model.graph.initializer}
     name, shape = _input(path, model, set(constants))
-    output = _only(path, "output", [value.name for value in model.graph.output])
+    output = _output(path, model)
     translation = _Translation(path, opset, {**constants, name: Variable(0, shape)})
     for node in _leading_to(output, model.graph.node):
         translation.step(node)
@@ -109,6 +109,16 @@ def _only(path: str, what: str, names: Sequence[str]) -> str:
     return names[0]
 
 
+def _output(path: str, model: onnx.ModelProto) -> str:
+    """The output's name: the only one, or else the only one with float32 scores (labels beside them are ignored)."""
+    names = [value.name for value in model.graph.output]
+    scores = [v.name for v in model.graph.output if v.type.tensor_type.elem_type == TensorProto.FLOAT]
+    if len(names) > 1 and not scores:
+        message = f"{path}: none of the outputs ({', '.join(names)}) is a float32 tensor"
+        raise UserError(message, "export one with the scores; skl2onnx does with the option zipmap=False")
+    return _only(path, "output", scores if len(scores) == 1 else names)
+
+
 def _input(path: str, model: onnx.ModelProto, constants: set[str]) -> tuple[str, Shape]:
     """The input's name, and its shape without the batch axis."""
     inputs = {value.name: value for value in model.graph.input if value.name not in constants}
@@ -152,10 +162,8 @@ class _Translation:
         if unknown is not None:
             raise self._source(node, []).unsupported(f"its operand {unknown!r} is a result that is not supported")
         operands = [self.known[name] if name else None for name in node.input]
-        if node.domain not in ("", "ai.onnx"):
-            raise UnsupportedOperator(f"{node.domain}.{node.op_type}", self.opset, node.name or node.output[0])
         variables = [o for o in operands if isinstance(o, Variable)]
-        if not variables:
+        if not variables and node.domain in ("", "ai.onnx"):
             self._fold(node)
         elif node.op_type == "Shape":
             self.known[node.output[0]] = _shape(node, variables[0])
@@ -165,11 +173,12 @@ class _Translation:
     def _source(self, node: onnx.NodeProto, operands: Sequence[Operand | None]) -> Source:
         attributes = {a.name: _attribute(a) for a in node.attribute}
         name = node.name or node.output[0]
-        return Source(name, node.op_type, self.opset, attributes, tuple(operands), len(node.output))
+        operator = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+        return Source(name, operator, self.opset, attributes, tuple(operands), len(node.output))
 
     def _translate(self, node: onnx.NodeProto, operands: Sequence[Operand | None]) -> None:
         source = self._source(node, operands)
-        reader = READERS.get(node.op_type)
+        reader = READERS.get(source.operator)
         if reader is None:
             raise source.unsupported()
         results = reader(source, self.builder)

@@ -53,14 +53,16 @@ class Replayer:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"ONNX Runtime cannot load {onnx_path}: {reason}") from error
         inputs, outputs = self._runtime.get_inputs(), self._runtime.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
+        # a converted classifier gives labels beside its scores
+        scores = [output for output in outputs if len(outputs) == 1 or output.type == "tensor(float)"]
+        if len(inputs) != 1 or len(scores) != 1:
             raise UserError(f"{onnx_path} has {len(inputs)} inputs and {len(outputs)} outputs, not one of each")
         if inputs[0].type != "tensor(float)":
             raise UserError(f"the input of {onnx_path} is a {inputs[0].type}, not a float32 tensor")
         batch, *shape = inputs[0].shape
         if not shape or not all(isinstance(axis, int) for axis in shape):
             raise UserError(f"the input of {onnx_path} has shape {inputs[0].shape}: only the batch axis may be open")
-        self._input = inputs[0].name
+        self._input, self._output = inputs[0].name, scores[0].name
         self._batch = batch if isinstance(batch, int) else None
         self.input_shape: tuple[int, ...] = tuple(shape)
 
@@ -75,7 +77,7 @@ class Replayer:
         """One run; a piece shorter than the network's fixed batch is filled up with zeros."""
         missing = (self._batch or len(batch)) - len(batch)
         filled = np.concatenate([batch, np.zeros((missing, *self.input_shape), np.float32)]) if missing else batch
-        outputs = np.asarray(self._runtime.run(None, {self._input: filled})[0], np.float32)
+        outputs = np.asarray(self._runtime.run([self._output], {self._input: filled})[0], np.float32)
         return outputs.reshape(len(filled), -1)[: len(batch)]
 
     def check(self, region: Region, prop: Property, point: NDArray[np.float32]) -> Checked | Rejected:

@@ -31,6 +31,7 @@ from pyprover.ops.elementwise import (
     read_add,
     read_batch_normalization,
     read_neg,
+    read_scaler,
     read_sub,
     read_sum,
 )
@@ -205,5 +206,6 @@ READERS: dict[str, Reader] = {
     "Transpose": read_transpose,
     "Unsqueeze": read_unsqueeze,
     "Upsample": read_upsample,
+    "ai.onnx.ml.Scaler": read_scaler,
 }
 """ONNX operators by name; whatever is computed from constants alone needs no reader."""

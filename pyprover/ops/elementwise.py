@@ -1,4 +1,4 @@
-"""Arithmetic, value by value: `Add`, `Sub`, `Neg`, `Sum`, `BatchNormalization`."""
+"""Arithmetic, value by value: `Add`, `Sub`, `Neg`, `Sum`, `BatchNormalization`, `ai.onnx.ml.Scaler`."""
 
 from __future__ import annotations
 
@@ -140,6 +140,14 @@ def read_sum(source: Source, builder: Builder) -> Variable:
         if operand is not None and not isinstance(operand, Variable):
             total = shifted(source, builder, total, ONE, operand)
     return total
+
+
+def read_scaler(source: Source, builder: Builder) -> Variable:
+    """``(x - offset) scale`` along the last axis: `ai.onnx.ml.Scaler`, the standardisation of scikit-learn."""
+    shift, factor = (
+        tensor(np.array(source.attribute(name, default))) for name, default in (("offset", 0), ("scale", 1))
+    )
+    return builder.emit(source, Scale(factor, -shift * factor), source.variable())
 
 
 def read_batch_normalization(source: Source, builder: Builder) -> Variable:

@@ -39,7 +39,9 @@ def save(recipe: Recipe, path: Path) -> str:
         [numpy_helper.from_array(np.asarray(array), name) for name, array in recipe.constants.items()],
     )
     graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", recipe.opset)], ir_version=8)
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid(*it) for it in (("", recipe.opset), ("ai.onnx.ml", 1))], ir_version=8
+    )
     model = onnx.shape_inference.infer_shapes(model)
     if not model.graph.output[0].type.tensor_type.HasField("shape"):  # a node that makes no sense
         model.graph.output[0].type.tensor_type.shape.dim.add()
@@ -366,6 +368,10 @@ ZOO: dict[str, list[Recipe]] = {
     "Upsample": [
         one("Upsample", "x", scales=[1.0, 1.0, 2.0, 3.0], opset=7),
         one("Upsample", "x", "s", constants={"s": np.float32([1, 1, 2, 2])}, mode="linear", opset=9),
+    ],
+    "ai.onnx.ml.Scaler": [
+        one("Scaler", "x", shape=(3,), domain="ai.onnx.ml", offset=[0.5, -1.0, 2.0], scale=[2.0, 0.1, 1.0]),
+        one("Scaler", "x", shape=(3,), domain="ai.onnx.ml", offset=[0.5], scale=[2.0]),
     ],
 }
 ZOO_CASES = [(name, k) for name, recipes in ZOO.items() for k in range(len(recipes))]
