@@ -16,6 +16,7 @@ from torch import Tensor
 from pyprover.domains.base import FUNCTION_ULPS, Box, gamma, unit
 from pyprover.domains.curves import CURVES, curve_range
 from pyprover.domains.planes import log_sum_exp_range, product_range
+from pyprover.domains.steps import round_range
 from pyprover.graph import Graph, Operator
 from pyprover.ops import (
     Add,
@@ -30,6 +31,7 @@ from pyprover.ops import (
     Product,
     Relu,
     Reshape,
+    Round,
     Scale,
     Sigmoid,
     Tanh,
@@ -100,6 +102,7 @@ TRANSFORMERS: dict[type[Operator], Transformer] = {
     Product: product_range,
     Relu: monotone_rounded,
     Reshape: monotone,
+    Round: round_range,
     Scale: affine,
     Sigmoid: monotone_rounded,
     Tanh: monotone_rounded,

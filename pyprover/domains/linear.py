@@ -22,6 +22,7 @@ from pyprover.domains.interval import absolute
 from pyprover.domains.maxima import max_pool_members, max_pool_unstable
 from pyprover.domains.planes import log_sum_exp_planes, log_sum_exp_unstable, product_planes, product_unstable
 from pyprover.domains.relaxation import Relaxation, Rows
+from pyprover.domains.steps import round_lines, round_unstable
 from pyprover.graph import Graph, Operator, Shape
 from pyprover.ops import (
     Add,
@@ -36,6 +37,7 @@ from pyprover.ops import (
     Product,
     Relu,
     Reshape,
+    Round,
     Scale,
     Sigmoid,
     Tanh,
@@ -122,6 +124,7 @@ RELAXATIONS: Mapping[type[Operator], Callable[[Any, Box], Relaxation]] = {
     MaxPool: max_pool_members,
     Product: product_planes,
     Relu: relu_lines,
+    Round: round_lines,
     Sigmoid: s_shaped_lines,
     Tanh: s_shaped_lines,
     **dict.fromkeys(CURVES, curve_lines),
@@ -132,6 +135,7 @@ UNSTABLE: Mapping[type[Operator], Callable[[Any, Box], Tensor]] = {
     MaxPool: max_pool_unstable,
     Product: product_unstable,
     Relu: relu_unstable,
+    Round: round_unstable,
     Sigmoid: s_shaped_unstable,
     Tanh: s_shaped_unstable,
     **dict.fromkeys(CURVES, curve_unstable),

@@ -62,6 +62,7 @@ from pyprover.ops.maxima import read_global_max_pool, read_max, read_min, read_r
 from pyprover.ops.padding import Concat, Pad, read_concat, read_pad
 from pyprover.ops.pool import MaxPool, read_max_pool
 from pyprover.ops.product import Product, read_div, read_mul
+from pyprover.ops.quantize import Round, read_dequantize, read_quantize, read_round
 from pyprover.ops.reading import Reader
 from pyprover.ops.resize import read_resize, read_upsample
 from pyprover.ops.shapes import (
@@ -102,6 +103,7 @@ __all__ = [
     "Reciprocal",
     "Relu",
     "Reshape",
+    "Round",
     "Scale",
     "Sigmoid",
     "Sign",
@@ -134,6 +136,7 @@ OPERATORS: tuple[type[Operator], ...] = (
     Reciprocal,
     Relu,
     Reshape,
+    Round,
     Scale,
     Sigmoid,
     Sign,
@@ -154,6 +157,7 @@ READERS: dict[str, Reader] = {
     "Concat": read_concat,
     "Conv": read_conv,
     "ConvTranspose": read_conv_transpose,
+    "DequantizeLinear": read_dequantize,
     "Div": read_div,
     "Dropout": read_identity,
     "Elu": read_elu,
@@ -181,6 +185,7 @@ READERS: dict[str, Reader] = {
     "PRelu": read_prelu,
     "Pad": read_pad,
     "Pow": read_pow,
+    "QuantizeLinear": read_quantize,
     "Reciprocal": read_function(Reciprocal),
     "ReduceLogSumExp": read_reduce_log_sum_exp,
     "ReduceMax": read_reduce_max,
@@ -190,6 +195,7 @@ READERS: dict[str, Reader] = {
     "Relu": read_relu,
     "Reshape": read_reshape,
     "Resize": read_resize,
+    "Round": read_round,
     "Selu": read_selu,
     "Sigmoid": read_sigmoid,
     "Sign": read_function(Sign),

@@ -99,6 +99,15 @@ def _chain(*steps: tuple[str, list[str], dict[str, Any]], shape: tuple[int, ...]
     return Recipe(shape, nodes, rest.get("constants", {}))
 
 
+def _quantised(kind: type[np.integer[Any]], axis: int | None = None) -> Recipe:
+    """To integers and back: one scale for all, or one for each place along an axis."""
+    frame = () if axis is None else ((1, *PLANE)[axis],)
+    constants: Arrays = {"s": np.abs(numbers(*frame, seed=3)) / 40 + np.float32(0.003), "z": np.full(frame, 7, kind)}
+    attributes = {} if axis is None else {"axis": axis}
+    steps = [(op, [x, "s", "z"], attributes) for op, x in (("QuantizeLinear", "x"), ("DequantizeLinear", "h0"))]
+    return _chain(*steps, constants=constants)
+
+
 def _split(*operands: str, opset: int, constants: Arrays | None = None, **attributes: Any) -> Recipe:
     """Three parts put together again in another order."""
     nodes = [
@@ -173,6 +182,11 @@ ZOO: dict[str, list[Recipe]] = {
         _conv_transpose(2, 3, 3, 3, strides=[2, 2], auto_pad="SAME_LOWER"),
         _conv_transpose(2, 3, 3, 3, strides=[2, 2], output_shape=[12, 10]),
         one("ConvTranspose", "x", "w", shape=(2, 7), constants={"w": numbers(2, 3, 3)}, pads=[1, 0], strides=[2]),
+    ],
+    "DequantizeLinear": [
+        _chain(
+            ("QuantizeLinear", ["x", "s"], {}), ("DequantizeLinear", ["h0", "s"], {}), constants={"s": np.float32(0.1)}
+        )
     ],
     "Div": [
         one("Div", "x", "c", constants={"c": numbers(6, 1)}),
@@ -279,6 +293,7 @@ ZOO: dict[str, list[Recipe]] = {
             {"half": np.float32(0.5), "e": np.float32(-2)},
         ),
     ],
+    "QuantizeLinear": [_quantised(np.int8), _quantised(np.uint8), _quantised(np.int8, 1), _quantised(np.uint8, -1)],
     "Reciprocal": [_positive("Reciprocal")],
     "ReduceLogSumExp": [
         one("ReduceLogSumExp", "x", axes=[2, 3], keepdims=0),
@@ -314,6 +329,7 @@ ZOO: dict[str, list[Recipe]] = {
         one("Resize", "x", "", "", "s", constants={"s": _ints(8, 5)}, axes=[2, 3], mode="cubic", opset=18),
         one("Resize", "x", "", "s", constants={"s": np.float32([1, 1, 2, 2])}, **_FLOOR),
     ],
+    "Round": [one("Round", "x")],
     "Selu": [one("Selu", "x"), one("Selu", "x", alpha=0.5, gamma=-2.0)],
     "Sigmoid": [one("Sigmoid", "x")],
     "Slice": [
