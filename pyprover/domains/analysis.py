@@ -10,7 +10,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pyprover.domains import interval
+from pyprover.domains import interval, zonotope
+from pyprover.domains.affine_image import linearised
 from pyprover.domains.base import Box, gamma
 from pyprover.domains.interval import linear_magnitude, rounding
 from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds
@@ -91,11 +92,22 @@ def linear_bounds(graph: Graph, region: Box, check: Check) -> Linearised:
     return network
 
 
+def zonotope_bounds(graph: Graph, region: Box, check: Check) -> Linearised:
+    """Zonotopes up to the outputs; ``TooLargeError`` when one region alone needs too much memory."""
+    size = zonotope.regions_at_once(graph)
+    parts = zip(torch.split(region.lower, size), torch.split(region.upper, size), strict=True)
+    return linearised([zonotope.propagate(graph, Box(lower, upper), check) for lower, upper in parts])
+
+
 ANALYSES: Mapping[str, Callable[[Graph, Box, Check], Linearised]] = {
     "interval": interval_bounds,
     "linear": linear_bounds,
+    "zonotope": zonotope_bounds,
 }
-"""The domains by name, cheapest first. Bounds on forms of the outputs come from a backward pass over what they give."""
+"""The domains by name. Bounds on forms of the outputs come from a backward pass over what they give."""
+
+CASCADE = ("interval", "linear")
+"""The domains that are tried when none is asked for, cheapest first."""
 
 
 def _slack(op: Operator, inputs: tuple[Box, ...], result: Box, relaxation: Relaxation | None) -> Tensor | None:

@@ -23,7 +23,7 @@ def max_pool_members(op: MaxPool, box: Box) -> Members:
 def max_pool_unstable(op: MaxPool, box: Box) -> Tensor:
     """Members of undecided windows: mask (batch, channels, height, width)."""
     _, floor, rivals = _contest(op, box)
-    members = _members(op, box)
+    members = window_members(op, box)
     open_windows = (floor < rivals).unsqueeze(-1).expand(*floor.shape, members.shape[-1])
     plane = torch.zeros(*box.lower.shape[:2], box.lower.shape[2] * box.lower.shape[3] + 1, dtype=torch.float64)
     places = members.reshape(-1).expand(*floor.shape[:2], -1)
@@ -31,7 +31,7 @@ def max_pool_unstable(op: MaxPool, box: Box) -> Tensor:
     return (plane[..., :-1] > 0).reshape(box.lower.shape) & (box.lower < box.upper)
 
 
-def _members(op: MaxPool, box: Box) -> Tensor:
+def window_members(op: MaxPool, box: Box) -> Tensor:
     """Places of each window's members, (windows, kernel cells); a cell of padding has the place one past the plane."""
     height, width = box.lower.shape[2:]
     places = torch.arange(height * width, dtype=torch.float64).reshape(1, 1, height, width)
@@ -47,7 +47,7 @@ def _at(values: Tensor, places: Tensor) -> Tensor:
 def _contest(op: MaxPool, box: Box) -> tuple[Tensor, Tensor, Tensor]:
     """Of each window: the member with the best lower bound, that bound, the best upper bound of the others."""
     best = op.winners(box.lower).flatten(2)
-    members = _members(op, box)
+    members = window_members(op, box)
     upper = functional.pad(box.upper.flatten(2), (0, 1), value=-torch.inf)[..., members]
     others = upper.masked_fill(members == best.unsqueeze(-1), -torch.inf).amax(-1)
     return best, _at(box.lower, best), others

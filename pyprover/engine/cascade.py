@@ -8,7 +8,8 @@ from functools import partial
 from math import prod
 
 from pyprover.attack.gradient import Effort
-from pyprover.domains.analysis import ANALYSES, Check, bound_regions
+from pyprover.domains.analysis import ANALYSES, CASCADE, Check, bound_regions
+from pyprover.domains.noise import TooLargeError
 from pyprover.engine.branch import Site, branch
 from pyprover.engine.case import Case
 from pyprover.engine.network import Network
@@ -74,7 +75,7 @@ class _Cascade:
             self._step("empty", self._empty)
             self._step("centre", self.refuter.centres)
             self._step("search", partial(self._search, _FIRST_SEARCH))
-            for domain in ANALYSES if self.settings.domain is None else (self.settings.domain,):
+            for domain in CASCADE if self.settings.domain is None else (self.settings.domain,):
                 self._step(domain, partial(self._prove, domain))
             for effort in _LATER_SEARCHES:
                 self._step("search", partial(self._search, effort))
@@ -145,7 +146,11 @@ class _Cascade:
 
     def _prove(self, domain: str, batch: list[Progress]) -> None:
         """Analyse the regions once; all questions about them share the analysis."""
-        bounds = bound_regions(domain, self.network.graph, regions(batch, self.network), self.deadline.check)
+        try:
+            bounds = bound_regions(domain, self.network.graph, regions(batch, self.network), self.deadline.check)
+        except TooLargeError as error:
+            self._prove_apart(domain, batch, error)
+            return
         exclude(bounds, batch, open_goals, self.deadline.check)
         if domain == "linear":
             self.sites = {progress: Site(progress, bounds, place) for place, progress in enumerate(batch)}
@@ -153,6 +158,14 @@ class _Cascade:
             progress.settle_proven(domain)
         if self.settings.full_matrix:
             exclude(bounds, batch, class_goals, self.deadline.check)
+
+    def _prove_apart(self, domain: str, batch: list[Progress], error: TooLargeError) -> None:
+        """Leave out the region that is too large for the domain: the others of a batch may not be."""
+        if len(batch) == 1:
+            batch[0].refused = f"too large for the domain {domain}: {error}"
+            return
+        for progress in batch:
+            self._prove(domain, [progress])
 
 
 def _undecided(progress: Progress) -> list[Case]:

@@ -50,7 +50,10 @@ class Settings:
 
 @dataclass(eq=False)
 class Progress:
-    """What is known about one problem; ``notes`` per property: why it stays open although a candidate was found."""
+    """What is known about one problem; ``notes`` per property: why it stays open although a candidate was found.
+
+    ``refused``: why a domain could not be used.
+    """
 
     problem: Problem
     cases: tuple[tuple[Case, ...], ...]
@@ -64,6 +67,7 @@ class Progress:
     seconds: dict[str, float] = field(default_factory=dict)
     last_step: str = "centre"
     expired: bool = False
+    refused: str | None = None
 
     @classmethod
     def start(cls, problem: Problem, classes: int) -> Progress:
@@ -108,7 +112,7 @@ class Progress:
     def settle_rest(self) -> None:
         """Settle what is left as undecided."""
         for k in self.open:
-            verdict: Verdict = Timeout() if self.expired else Unknown(self.notes[k] or "bound")
+            verdict: Verdict = Timeout() if self.expired else Unknown(self.notes[k] or self.refused or "bound")
             self.decide(k, verdict, self.last_step)
 
     def margin(self, index: int) -> float | None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pyprover.domains import interval
+from pyprover.domains import interval, zonotope
 from pyprover.domains.activations import relu_lines, s_shaped_lines
 from pyprover.domains.analysis import ANALYSES, interval_bounds, linear_bounds
 from pyprover.domains.base import Box, gamma
@@ -91,12 +91,14 @@ def test_no_cell_of_operators_and_domains_is_missing() -> None:
         "linear, affine": set(ADJOINTS),
         "linear, relaxed": set(RELAXATIONS),
         "linear, unstable": set(UNSTABLE),
+        "zonotope": set(zonotope.TRANSFORMERS),
     }
     wanted = {
         "interval": set(OPERATORS),
         "linear, affine": linear,
         "linear, relaxed": set(OPERATORS) - linear,
         "linear, unstable": set(OPERATORS) - linear,
+        "zonotope": set(OPERATORS),
     }
     missing = [f"{name}: {op.__name__}" for name in wanted for op in wanted[name] - table[name]]
     assert not missing

@@ -335,8 +335,8 @@ class TestAnswers:
         assert [step.name for step in answer.steps][:2] == ["empty", "centre"]
 
     def test_unknown_domain(self, nets: dict[str, Network]) -> None:
-        with pytest.raises(UserError, match="unknown domain 'zonotope'"):
-            run(nets["toy"], [(SQUARE, [Within((0,))])], domain="zonotope")
+        with pytest.raises(UserError, match="unknown domain 'octagon'"):
+            run(nets["toy"], [(SQUARE, [Within((0,))])], domain="octagon")
 
     def test_misfit_is_refused_before_any_answer(self, nets: dict[str, Network]) -> None:
         answers: list[Answer] = []
@@ -472,14 +472,14 @@ class TestSplit:
         prop = Within(
             (int(nets["dense"].graph.forward(torch.tensor([[0.1, 0.2, -0.3]], dtype=torch.float64)).argmax()),)
         )
-        monkeypatch.setattr("pyprover.engine.cascade.ANALYSES", {})
+        monkeypatch.setattr("pyprover.engine.cascade.CASCADE", ())
         monkeypatch.setattr("pyprover.engine.split._Bisection.bound", _no_bound)
         (outcome,) = run(nets["dense"], [(region, [prop])]).outcomes()
         assert (outcome.verdict, outcome.step) == (Unknown("bound"), "split")
 
     def test_time_is_shared(self, nets: dict[str, Network], monkeypatch: pytest.MonkeyPatch) -> None:
         """A query that never ends leaves time for the next ones."""
-        monkeypatch.setattr("pyprover.engine.cascade.ANALYSES", {})
+        monkeypatch.setattr("pyprover.engine.cascade.CASCADE", ())
         monkeypatch.setattr("pyprover.engine.split._Bisection.bound", _no_bound)
         asked = [(ball(np.array([5.0, 5.0, 5.0]), 0.2), [Within((0, 1, 2))])] * 3
         found = run(nets["dense"], asked, time_limit=0.3)
