@@ -39,3 +39,13 @@ let again t { hierarchies; networks; datasets; _ } =
   List.iter (hierarchy t) hierarchies;
   List.iter (network t) networks;
   List.iter (dataset t) datasets
+
+(* Axes of length 1 do not count, and a flat input takes any shape. Channels last would be a silent shuffling. *)
+let fits sample input =
+  let axes = List.filter (( <> ) 1) and size = List.fold_left ( * ) 1 in
+  axes sample = axes input || (List.length (axes input) <= 1 && size sample = size input)
+
+let check_shape ~loc (dataset : Query.dataset) ~sample ~input =
+  if not (fits sample input) then
+    let pp = Fmt.(list ~sep:(any "x") int) in
+    Diag.error ?loc "samples of %s have shape %a, the network's input %a" dataset.source pp sample pp input

@@ -20,3 +20,9 @@ val dataset : t -> Query.dataset -> unit
 
 (** [again t known] meets all that [known] has met. *)
 val again : t -> t -> unit
+
+(** {1 Shapes} *)
+
+(** Whether samples of a dataset can be given, row-major, to a network's input.
+    @raise Diag.Error at [loc]. *)
+val check_shape : loc:Diag.location option -> Query.dataset -> sample:int list -> input:int list -> unit

@@ -68,7 +68,7 @@ let verify_cmd =
 
 let command =
   let doc = "abstract safety of neural networks over class hierarchies" in
-  Cmd.group (Cmd.info "caisar-ext" ~version:Verification.release ~doc ~exits) [ verify_cmd; Cli_explain.cmd; Cli_spec.cmd; Cli_hierarchy.cmd ]
+  Cmd.group (Cmd.info "caisar-ext" ~version:Verification.release ~doc ~exits) [ verify_cmd; Cli_new.cmd; Cli_explain.cmd; Cli_spec.cmd; Cli_hierarchy.cmd ]
 
 let main () =
   Printexc.record_backtrace true;

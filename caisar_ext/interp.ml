@@ -12,22 +12,13 @@ let under_input =
 
 let size = List.fold_left ( * ) 1
 
-(* Samples whose features, row-major, are the input's: axes of length 1 do not count, and a flat input takes any shape.
-   Channels last would be a silent shuffling. *)
-let fits sample input =
-  let axes = List.filter (( <> ) 1) in
-  axes sample = axes input || (List.length (axes input) <= 1 && size sample = size input)
-
 (* Features that the network and the samples have, as the literals of a body name them. *)
 let check_features world (network : Query.network) body =
   let oracle = World.oracle world in
   let check_row ~loc ({ dataset; _ } : Query.row) =
     let input = (oracle.network ~loc:None network).input_shape in
     let sample = (oracle.dataset ~loc:None dataset).shape in
-    if not (fits sample input) then
-      let pp = Fmt.(list ~sep:(any "x") int) in
-      Diag.error ?loc:(Lazy.force loc) "samples of %s have shape %a, the network's input %a" dataset.source pp sample pp
-        input
+    Agreement.check_shape ~loc:(Lazy.force loc) dataset ~sample ~input
   in
   let check ({ literal; loc } : Violation.located) =
     match literal with

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.python.orchestrator import ROOT, needs_orchestrator, run
 
-ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("CAISAR_EXT") or ROOT / "_build/default/caisar_ext/bin/main.exe")
 SIGNS = ROOT / "examples" / "traffic_signs" / "signs.mlw"
 
-pytestmark = pytest.mark.skipif(not BINARY.exists(), reason="dune build has not been run")
+pytestmark = needs_orchestrator
 
 
 def explain(*arguments: str) -> Any:
-    command = [BINARY, "explain", SIGNS, "--json", *arguments]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout)
+    done = run("explain", SIGNS, "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_goals_are_explained_as_json() -> None:

@@ -1,0 +1,3 @@
+(** [caisar-ext new]. *)
+
+val cmd : int Cmdliner.Cmd.t
