@@ -45,6 +45,12 @@ build: system $(PYTHON_STAMP)
 demo: build
 	@examples/traffic_signs/run
 
+## make man        manual pages and shell completion, and how to use them from here
+.PHONY: man
+man: build
+	@printf '%s\n' "man -M '$(CURDIR)/_build/install/default/man' caisar-ext" \
+	  "source '$(CURDIR)/_build/install/default/share/bash-completion/completions/caisar-ext'"
+
 ## make picture    draw a report of the demo as docs/demo.svg
 .PHONY: picture
 picture: build

@@ -67,11 +67,13 @@ let names texts =
   String.concat ", " shown ^ if rest = 0 then "" else Printf.sprintf " and %d more" rest
 
 let level_goal used ~name ~level says =
-  Printf.sprintf "  (* %s. *)\n  goal %s : abstract_safe net tree (%s) test eps\n" (in_comment says) (fresh used name) level
+  let goal = Printf.sprintf "  goal %s : abstract_safe net tree (%s) test eps\n" (fresh used name) level in
+  Printf.sprintf "  (* %s. *)\n%s" (in_comment says) goal
 
 let cut_goal used hierarchy (cut, blocks) =
   let blocks = names (List.map (Hierarchy.node_name hierarchy) blocks) in
-  level_goal used ~name:("same_" ^ identifier cut) ~level:("cut " ^ quoted cut) ("The answer stays in its block: " ^ blocks)
+  let name = "same_" ^ identifier cut and level = "cut " ^ quoted cut in
+  level_goal used ~name ~level ("The answer stays in its block: " ^ blocks)
 
 let never_goal used { hierarchy; dataset; _ } (reference, answer) =
   let name = Hierarchy.node_name hierarchy in
