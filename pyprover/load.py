@@ -29,6 +29,9 @@ from pyprover.ops.shapes import Reshape
 
 OLDEST_OPSET = 7
 
+_REFERENCE_OPSETS = {"DequantizeLinear": 19, "QuantizeLinear": 19}
+"""The first versions that the reference implementation has; each reads what those before it read."""
+
 
 @dataclass(frozen=True, eq=False)
 class OnnxFile:
@@ -188,7 +191,8 @@ class _Translation:
         """Compute a node of constants."""
         feeds = {name: self.known[name] for name in node.input if name}
         graph = helper.make_graph([node], "constant", [], [helper.make_empty_tensor_value_info(o) for o in node.output])
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        opset = max(self.opset, _REFERENCE_OPSETS.get(node.op_type, 0))
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
         graph_inputs = [helper.make_empty_tensor_value_info(name) for name in feeds]
         model.graph.input.extend(graph_inputs)
         try:

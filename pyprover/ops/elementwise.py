@@ -142,6 +142,24 @@ def read_sum(source: Source, builder: Builder) -> Variable:
     return total
 
 
+def read_mean(source: Source, builder: Builder) -> Variable:
+    """The mean of any number of values and constants."""
+    return scaled(source, builder, read_sum(source, builder), 1.0 / len(source.operands))
+
+
+def read_where(source: Source, builder: Builder) -> Variable:
+    """Cells of two values or constants, chosen by a constant condition."""
+    chosen = source.constant(0).astype(np.float64)
+    total, offset = [], np.zeros(())
+    for operand, mask in ((source.optional(1), chosen), (source.optional(2), 1.0 - chosen)):
+        if isinstance(operand, Variable):
+            total.append(multiplied(source, builder, operand, mask))
+        elif operand is not None:
+            offset = mask * operand
+    x = total[0] if len(total) == 1 else add(source, builder, *total)
+    return x if offset.ndim == 0 and not offset else shifted(source, builder, x, ONE, offset)
+
+
 def read_scaler(source: Source, builder: Builder) -> Variable:
     """``(x - offset) scale`` along the last axis: `ai.onnx.ml.Scaler`, the standardisation of scikit-learn."""
     shift, factor = (

@@ -67,6 +67,8 @@ def read_pad(source: Source, builder: Builder) -> Variable:
         raise source.unsupported(f"mode = {mode!r}")
     x, value = source.variable(), source.optional_constant(2)
     fill = source.attribute("value", 0.0) if value is None else float(np.asarray(value).reshape(-1)[0])
+    if not np.isfinite(fill):
+        raise source.unsupported(f"cells of {fill}")
     sides = _sides(source, len(x.shape) + 1)
     if sides[0] != (0, 0):
         raise source.unsupported(f"pads = {sides} touch the batch axis")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import numpy as np
 from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
 from pyprover.graph import Operator, Shape
+from pyprover.ops.gather import pick
 from pyprover.ops.reading import Builder, Source, Variable
-from pyprover.ops.window import Pair, as_before, as_plane, plane_size, read_window, rounded_up, window_count
+from pyprover.ops.window import Pair, Window, as_before, as_plane, plane_size, read_window, rounded_up, window_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,10 @@ class MaxPool(Operator):
 
 
 def read_max_pool(source: Source, builder: Builder) -> Variable:
-    """One and two spatial axes, padding the same on opposite sides."""
+    """One and two spatial axes; where padding differs on opposite sides, cells at the border are repeated instead.
+
+    A window that reaches over the border holds the border's cell next to it, so that copies of it change no maximum.
+    """
     source.require("storage_order", 0)
     x = source.variable()
     plane = as_plane(source, builder, x)
@@ -58,6 +63,19 @@ def read_max_pool(source: Source, builder: Builder) -> Variable:
     if source.attribute("ceil_mode", 0):
         window = rounded_up(window, plane_size(x))
     if not window.symmetric:
-        raise source.unsupported(f"pads = {list(window.pads)} differ on opposite sides")
+        plane, window = _repeated(source, builder, plane, window)
     op = MaxPool(window.kernel, window.stride, (window.pads[0], window.pads[1]), window.dilation)
     return as_before(source, builder, x, builder.emit(source, op, plane))
+
+
+def _repeated(source: Source, builder: Builder, plane: Variable, window: Window) -> tuple[Variable, Window]:
+    """The plane with its border repeated as far as the window's padding goes, and the window without padding."""
+    sides = [(window.pads[axis], window.pads[axis + 2]) for axis in (0, 1)]
+    for axis, ((before, after), size, apart) in enumerate(
+        zip(sides, window.kernel, window.dilation, strict=True), start=1
+    ):
+        if (before or after) and (apart > 1 or max(before, after) >= size):
+            raise source.unsupported(f"pads = {list(window.pads)} with dilations, or as wide as the window")
+        cells = np.arange(-before, plane.shape[axis] + after).clip(0, plane.shape[axis] - 1)
+        plane = pick(source, builder, plane, axis, cells.tolist())
+    return plane, replace(window, pads=(0, 0, 0, 0))

@@ -119,6 +119,30 @@ def read_transpose(source: Source, builder: Builder) -> Variable:
     return builder.emit(source, Transpose(tuple(a - 1 for a in order[1:])), x)
 
 
+def read_depth_to_space(source: Source, builder: Builder) -> Variable:
+    """Channels spread over squares of cells, in either order of the channels."""
+    x, side = source.variable(), source.attribute("blocksize", 0)
+    mode = source.attribute("mode", "DCR")
+    if len(x.shape) != 3 or x.shape[0] % side**2 or mode not in ("DCR", "CRD"):
+        raise source.unsupported(f"blocks of {side}, mode {mode!r}, shape {x.shape}")
+    depth, height, width = x.shape[0] // side**2, *x.shape[1:]
+    frame = (side, side, depth) if mode == "DCR" else (depth, side, side)
+    order = (2, 3, 0, 4, 1) if mode == "DCR" else (0, 3, 1, 4, 2)
+    blocks = builder.emit(source, Transpose(order), builder.emit(source, Reshape((*frame, height, width)), x))
+    return builder.emit(source, Reshape((depth, height * side, width * side)), blocks)
+
+
+def read_space_to_depth(source: Source, builder: Builder) -> Variable:
+    """Squares of cells gathered into channels."""
+    x, side = source.variable(), source.attribute("blocksize", 0)
+    if len(x.shape) != 3 or any(n % side for n in x.shape[1:]):
+        raise source.unsupported(f"blocks of {side}, shape {x.shape}")
+    depth, height, width = x.shape[0], x.shape[1] // side, x.shape[2] // side
+    cells = builder.emit(source, Reshape((depth, height, side, width, side)), x)
+    blocks = builder.emit(source, Transpose((2, 4, 0, 1, 3)), cells)
+    return builder.emit(source, Reshape((depth * side**2, height, width)), blocks)
+
+
 def read_identity(source: Source, _builder: Builder) -> Variable:
     """`Identity`, and `Dropout` in its inference form: the operand itself."""
     source.require("training_mode", 0)

@@ -188,6 +188,7 @@ ZOO: dict[str, list[Recipe]] = {
             ("QuantizeLinear", ["x", "s"], {}), ("DequantizeLinear", ["h0", "s"], {}), constants={"s": np.float32(0.1)}
         )
     ],
+    "DepthToSpace": [one("DepthToSpace", "x", shape=(8, 2, 3), blocksize=2, mode=mode) for mode in ("DCR", "CRD")],
     "Div": [
         one("Div", "x", "c", constants={"c": numbers(6, 1)}),
         _chain(("Exp", ["x"], {}), ("Div", ["c", "h0"], {}), constants={"c": numbers(6, 1)}),
@@ -257,11 +258,15 @@ ZOO: dict[str, list[Recipe]] = {
         one("MaxPool", "x", kernel_shape=[2, 2], dilations=[2, 2]),
         one("MaxPool", "x", kernel_shape=[2, 1], strides=[2, 2], ceil_mode=1),
         one("MaxPool", "x", shape=(2, 7), kernel_shape=[3], strides=[2]),
+        one("MaxPool", "x", kernel_shape=[3, 2], strides=[2, 2], pads=[0, 1, 2, 0]),
+        one("MaxPool", "x", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
+        one("MaxPool", "x", kernel_shape=[3, 2], auto_pad="SAME_UPPER"),
     ],
     "Min": [
         one("Min", "c", "x", constants={"c": numbers(2, 6, 5)}),
         _chain(("Sigmoid", ["x"], {}), ("Min", ["x", "h0"], {})),
     ],
+    "Mean": [_chain(("Relu", ["x"], {}), ("Mean", ["x", "h0", "c"], {}), constants={"c": numbers(5)})],
     "Mul": [
         one("Mul", "x", "c", constants={"c": numbers(2, 1, 1)}),
         one("Mul", "c", "x", constants={"c": numbers()}),
@@ -346,6 +351,7 @@ ZOO: dict[str, list[Recipe]] = {
         one("Slice", "x", "s", "e", constants={"s": _ints(0, 1), "e": _ints(1, 2**62)}),
         one("Slice", "x", starts=[1, 2], ends=[2, 9], axes=[1, 2], opset=9),
     ],
+    "SpaceToDepth": [one("SpaceToDepth", "x", shape=(2, 4, 6), blocksize=2)],
     "Split": [
         _split(opset=11, axis=2),
         _split(opset=11, axis=2, split=[1, 3, 2]),
@@ -384,6 +390,11 @@ ZOO: dict[str, list[Recipe]] = {
     "Upsample": [
         one("Upsample", "x", scales=[1.0, 1.0, 2.0, 3.0], opset=7),
         one("Upsample", "x", "s", constants={"s": np.float32([1, 1, 2, 2])}, mode="linear", opset=9),
+    ],
+    "Where": [
+        _chain(("Relu", ["x"], {}), ("Where", ["c", "x", "h0"], {}), constants={"c": numbers(2, 1, 5) > 0}),
+        one("Where", "c", "x", "z", constants={"c": numbers(6, 5) > 0, "z": np.float32(-0.5)}),
+        one("Where", "c", "z", "x", constants={"c": numbers(2, 1, 1) > 0, "z": numbers(1, 2, 6, 5)}),
     ],
     "ai.onnx.ml.Scaler": [
         one("Scaler", "x", shape=(3,), domain="ai.onnx.ml", offset=[0.5, -1.0, 2.0], scale=[2.0, 0.1, 1.0]),
