@@ -76,7 +76,20 @@ def average_pools(draw: Draw) -> Recipe:
     if "pads" in window:
         window["pads"] = [min(p, k - 1) for p, k in zip(window["pads"], kernel * 2, strict=True)]
     window["count_include_pad"] = draw(st.integers(0, 1))
+    window["ceil_mode"] = draw(st.integers(0, 1)) if "pads" in window else 0
     return one("AveragePool", "x", shape=(2, *plane), kernel_shape=kernel, opset=19, **window)
+
+
+@st.composite
+def maxima(draw: Draw) -> Recipe:
+    """Windows without dilation, over padding that is narrower than they are."""
+    axes = draw(st.integers(1, 2))
+    plane = [draw(st.integers(4, 7)) for _ in range(axes)]
+    kernel = [draw(st.integers(2, 3)) for _ in range(axes)]
+    strides = [draw(st.integers(1, 3)) for _ in range(axes)]
+    pads = [draw(st.integers(0, k - 1)) for k in kernel * 2]
+    ceil = draw(st.integers(0, 1))
+    return one("MaxPool", "x", shape=(2, *plane), kernel_shape=kernel, strides=strides, pads=pads, ceil_mode=ceil)
 
 
 @st.composite
@@ -191,6 +204,7 @@ FAMILIES: dict[str, Callable[[], st.SearchStrategy[Recipe]]] = {
         broadcasts,
         convolutions,
         gathers,
+        maxima,
         pads,
         products,
         reductions,
