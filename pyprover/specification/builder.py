@@ -5,18 +5,31 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, cast
+from dataclasses import replace
+from typing import Literal, cast
 
 from lark import Token, Transformer, v_args
 
-from pyprover.mistakes import Mistake, Place
+from pyprover.mistakes import Place
 from pyprover.specification import lexical, precedence, syntax
+from pyprover.specification.pieces import (
+    NAMELESS,
+    RESERVED,
+    Attribute,
+    BadToken,
+    Form,
+    Pattern,
+    Spelling,
+    Untyped,
+    named,
+    place_of,
+    type_place,
+    variables,
+)
 from pyprover.specification.precedence import Cast, Infix, Item, Prefix
-from pyprover.specification.syntax import Foreign, Name, Term, Type, Variable
+from pyprover.specification.syntax import Declaration, Foreign, Name, Term, Type, Variable
 
-_TERM, _TYPE, _NAMELESS = "this term", "this type", "a variable without a name"
+_TERM, _TYPE = "this term", "this type"
 _NO_TYPE = "the type of this parameter is missing"
 _CONNECTIVES = {
     "->": (precedence.IMPLICATION, "implies"),
@@ -32,82 +45,6 @@ _LEVELS = {
     "OP3": precedence.PRODUCT,
     "OP4": precedence.OTHER,
 }
-
-
-# The suffix of (+)'x, which only Why3 itself may declare.
-_RESERVED = re.compile("'[A-Za-z]")
-
-
-class BadToken(Exception):
-    """A mistake that the grammar does not see; without a place, it shows at the token that comes next."""
-
-    def __init__(self, message: str, place: Place | None = None, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.place = place
-        self.hint = hint
-
-    def at(self, next_place: Place) -> Mistake:
-        """The mistake, once it is known which token comes next."""
-        return Mistake(self.place or next_place, self.message, self.hint)
-
-
-def place_of(token: Token) -> Place:
-    """The stretch of ``token``."""
-    line, column = token.line or 1, token.column or 1
-    end_line, end_column = token.end_line or line, (token.end_column or column) - 1
-    return Place(line, column, end_line, end_column if end_line > line else max(end_column, column))
-
-
-@dataclass(frozen=True)
-class Spelling:
-    """A name that is used, with the theories before it, or an operator between parentheses."""
-
-    text: str
-    place: Place
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """``[@text]``."""
-
-    text: str
-    place: Place
-
-
-@dataclass(frozen=True)
-class Untyped:
-    """Parameters without a type; ``place`` is where that shows."""
-
-    place: Place
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """What a ``let`` binds: a name with the types around it, or (without a name) a form outside the profile."""
-
-    name: Name | None
-    types: tuple[Type, ...]
-    place: Place
-
-
-Form: TypeAlias = "tuple[Variable | Foreign, ...] | Untyped"
-Declaration: TypeAlias = syntax.Declaration
-
-
-def _name(text: str, attributes: tuple[Attribute, ...], place: Place) -> Name:
-    return Name(text, tuple(attribute.text for attribute in attributes), place)
-
-
-def _variables(names: tuple[Name, ...], type_: Type | None) -> tuple[Variable | Foreign, ...]:
-    # ``ref`` is no name: it says that the names after it are references.
-    return tuple(
-        Foreign(_NAMELESS, name.place) if name.text in ("_", "ref") else Variable(name, type_) for name in names
-    )
-
-
-def _type_place(type_: Type) -> Place:
-    return type_.name.place if isinstance(type_, syntax.TypeVariable) else type_.place
 
 
 @v_args(inline=True)
@@ -142,9 +79,9 @@ class _Declarations(Transformer[Token, syntax.File]):
         return Spelling(".".join(words), parts[0].place.to(parts[-1].place))
 
     def type(self, first: Token, name: Name, *rest: Name | Token | Type) -> syntax.TypeDeclaration:
-        variables = tuple(item for item in rest if isinstance(item, Name))
+        type_variables = tuple(item for item in rest if isinstance(item, Name))
         definition = rest[-1] if any(isinstance(item, Token) for item in rest) else None
-        return syntax.TypeDeclaration(name, variables, cast(Type | None, definition), place_of(first))
+        return syntax.TypeDeclaration(name, type_variables, cast(Type | None, definition), place_of(first))
 
     def type_case(self, first: Token, *_: object) -> Foreign:
         return Foreign("an algebraic type", place_of(first))
@@ -171,14 +108,14 @@ class _Declarations(Transformer[Token, syntax.File]):
         return Attribute(str(token)[2:-1].strip(" \t\r"), place_of(token))
 
     def small(self, token: Token, *attributes: Attribute) -> Name:
-        return _name(str(token), attributes, place_of(token))
+        return named(str(token), attributes, place_of(token))
 
     capital = small
 
     def operator_symbol(self, operator: Spelling, *attributes: Attribute) -> Name:
-        if _RESERVED.search(operator.text):
+        if RESERVED.search(operator.text):
             raise BadToken("names with ' before a letter cannot be declared", operator.place)
-        return _name(operator.text, attributes, operator.place)
+        return named(operator.text, attributes, operator.place)
 
     def blank(self, token: Token) -> Name:
         return Name("_", (), place_of(token))
@@ -187,13 +124,13 @@ class _Declarations(Transformer[Token, syntax.File]):
 @v_args(inline=True)
 class _Types(_Declarations):
     def type_variable(self, token: Token, *attributes: Attribute) -> Name:
-        return _name(str(token), attributes, place_of(token))
+        return named(str(token), attributes, place_of(token))
 
     def type_name(self, path: Spelling) -> syntax.NamedType:
         return syntax.NamedType(path.text, (), path.place)
 
     def type_application(self, path: Spelling, *arguments: Type) -> syntax.NamedType:
-        return syntax.NamedType(path.text, arguments, path.place.to(_type_place(arguments[-1])))
+        return syntax.NamedType(path.text, arguments, path.place.to(type_place(arguments[-1])))
 
     def type_variable_use(self, token: Token) -> syntax.TypeVariable:
         return syntax.TypeVariable(self.type_variable(token))
@@ -202,13 +139,13 @@ class _Types(_Declarations):
         return type_
 
     def type_arrow(self, left: Type, right: Type) -> Foreign:
-        return Foreign(_TYPE, _type_place(left).to(_type_place(right)))
+        return Foreign(_TYPE, type_place(left).to(type_place(right)))
 
     def type_tuple(self, first: Token, *rest: Token | Type) -> Foreign:
         return Foreign(_TYPE, place_of(first).to(place_of(cast(Token, rest[-1]))))
 
     def type_scope(self, path: Spelling, _: Token, type_: Type) -> Foreign:
-        return Foreign(_TYPE, path.place.to(_type_place(type_)))
+        return Foreign(_TYPE, path.place.to(type_place(type_)))
 
     def parameters(self, *groups: tuple[Variable | Foreign, ...]) -> tuple[Variable | Foreign, ...]:
         return tuple(variable for group in groups for variable in group)
@@ -221,7 +158,7 @@ class _Types(_Declarations):
     def typed_parameters(
         self, _first: Token, names: tuple[Name, ...], _colon: Token, type_: Type, _last: Token
     ) -> tuple[Variable | Foreign, ...]:
-        return _variables(names, type_)
+        return variables(names, type_)
 
     def variables_head(self, type_: Type) -> tuple[Name, ...]:
         """Names in a row, which the grammar cannot tell from a type before what comes next."""
@@ -252,7 +189,7 @@ class _Types(_Declarations):
         return tuple(names)
 
     def unnamed_parameter(self, type_: Type) -> tuple[Foreign]:
-        return (Foreign(_NAMELESS, _type_place(type_)),)
+        return (Foreign(NAMELESS, type_place(type_)),)
 
     def untyped_parameter(self, first: Token | Name, *_: Attribute) -> Untyped:
         return Untyped(place_of(first) if isinstance(first, Token) else first.place)
@@ -299,7 +236,7 @@ class _Terms(_Types):
         )
 
     def cast(self, type_: Type) -> Cast:
-        return Cast(lambda term: syntax.Typed(term, type_, term.place.to(_type_place(type_))))
+        return Cast(lambda term: syntax.Typed(term, type_, term.place.to(type_place(type_))))
 
     def closed(self, term: Term) -> Term:
         return syntax.Closed(term, term.place) if isinstance(term, syntax.Comparison | syntax.Connective) else term
@@ -333,12 +270,12 @@ class _Terms(_Types):
         place = place_of(first).to(body.place)
         if any(isinstance(item, Foreign) for item in rest[:-1]):
             return Foreign(_TERM, place)
-        variables = self.parameters(*(item for item in rest if isinstance(item, tuple)))
-        return syntax.Quantified(cast(Literal["forall", "exists"], str(first)), variables, body, place)
+        bound = self.parameters(*(item for item in rest if isinstance(item, tuple)))
+        return syntax.Quantified(cast(Literal["forall", "exists"], str(first)), bound, body, place)
 
     def quantified_variables(self, *parts: Name | Type) -> tuple[Variable | Foreign, ...]:
         names = tuple(part for part in parts if isinstance(part, Name))
-        return _variables(names, None if isinstance(parts[-1], Name) else parts[-1])
+        return variables(names, None if isinstance(parts[-1], Name) else parts[-1])
 
     def name(self, path: Spelling) -> syntax.Reference:
         return syntax.Reference(path.text, path.place)

@@ -11,7 +11,8 @@ from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from pyprover.mistakes import Mistake, MistakesError, Place
 from pyprover.specification import lexical, syntax
-from pyprover.specification.builder import BadToken, new_builder, place_of
+from pyprover.specification.builder import new_builder
+from pyprover.specification.pieces import BadToken, place_of
 
 GRAMMAR = Path(__file__).resolve().parents[2] / "grammar" / "whyml.lark"
 OUTSIDE = "is outside the profile"
@@ -90,9 +91,10 @@ def _bad_text(text: str, bad: lexical.BadText) -> Mistake:
 
 
 def _bad_token(token: Token, accepted: set[str]) -> Mistake:
-    # Two words of the profile begin declarations outside it.
+    # Words of the profile that also begin declarations, or types of a range, outside it.
     declares = token.type in ("LET", "IMPORT") and "GOAL" in accepted
-    if token.type == "FOREIGN" or declares:
+    ranges = token in ("range", "float") and "NEVER" in accepted
+    if token.type == "FOREIGN" or declares or ranges:
         return Mistake(place_of(token), f'"{token}" {OUTSIDE}', _HINT)
     found = "the end of the file" if token.type == "$END" else f'"{token}"'
     hint = "what is missing or wrong stands just before"

@@ -214,6 +214,36 @@ def test_corpora_agree(program: Path, capsys: pytest.CaptureFixture[str]) -> Non
         print(f"\nspecifications of the corpora compared: {dict(good + bad)}")
 
 
+AWKWARD = [
+    "predicate p (x 'a: int)",  # parameters that are no names
+    "predicate p (x [@a] y float)",
+    "predicate p (ref x [@a] y: int)",
+    "predicate p (x ref: int)",
+    "function f _ : int",
+    "goal g : a[1]'",
+    "goal g : (+)_a 1 2",
+    "function (+)'a : int",
+    "goal g : ([_ ..] x)",
+    "goal g : !x[0].y",
+    "goal g : - 1 x",
+    "goal g : x.0",
+    "goal g : [@a b end",
+    'goal g : "unclosed (* end',
+    "type t = < range 1 2 >",
+    "end goal h : true",
+    "end type t end",
+    "end use int.Int",
+    "import T",
+]
+
+
+def test_awkward_texts_agree(program: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"{i}.mlw" for i in range(len(AWKWARD))]
+    for path, text in zip(files, AWKWARD, strict=True):
+        path.write_text(f"theory T {text} end\n")
+    assert compare_all(program, files)["a mistake at the same place"] >= 10
+
+
 def test_theories_agree(program: Path, tmp_path: Path) -> None:
     """The theories are in the profile but for their metas, which name what the orchestrator interprets."""
     files = [tmp_path / f"{i}.mlw" for i in range(len(THEORIES))]
