@@ -43,7 +43,8 @@ class Gather(Operator):
     @cached_property
     def places(self) -> Tensor:
         """The indices, int64: no parameter, so that it keeps its type."""
-        return torch.tensor(self.indices)
+        with torch.inference_mode(mode=False):  # it is kept, and searches differentiate through it
+            return torch.tensor(self.indices)
 
 
 def pick(source: Source, builder: Builder, x: Variable, axis: int, indices: Sequence[int]) -> Variable:
