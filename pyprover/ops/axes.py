@@ -49,10 +49,7 @@ def _reduce(source: Source, builder: Builder, *, mean: bool) -> Variable:
     gone = reduced_axes(source, x)
     if not gone:
         return x
-    y = _weigh(source, builder, x, gone, mean=mean)
-    if source.attribute("keepdims", 1):
-        return y
-    return reshaped(source, builder, y, tuple(n for a, n in enumerate(y.shape) if a not in gone))
+    return _weigh(source, builder, x, gone, mean=mean)
 
 
 def reduced_axes(source: Source, x: Variable) -> list[int]:
@@ -65,12 +62,23 @@ def reduced_axes(source: Source, x: Variable) -> list[int]:
 
 
 def _weigh(source: Source, builder: Builder, x: Variable, axes: Sequence[int], *, mean: bool) -> Variable:
-    """The sum or mean over axes, which stay with length one."""
-    kept = [a for a in range(len(x.shape)) if a not in axes]
-    count = prod(x.shape[a] for a in axes)
-    rows = tuple(x.shape[a] for a in kept)
-    moved = move(source, builder, x, [*kept, *axes])
-    flat = reshaped(source, builder, moved, (*rows, count))
+    """The sum or mean over axes."""
+    rows = rows_of(source, builder, x, axes)
+    count = rows.shape[-1]
     weight = np.full((1, count), 1.0 / count if mean else 1.0)
-    y = builder.emit(source, Dense(tensor(weight), tensor(np.zeros(1))), flat)
-    return reshaped(source, builder, y, tuple(1 if a in axes else n for a, n in enumerate(x.shape)))
+    y = builder.emit(source, Dense(tensor(weight), tensor(np.zeros(1))), rows)
+    return as_reduced(source, builder, x, y, axes)
+
+
+def rows_of(source: Source, builder: Builder, x: Variable, axes: Sequence[int]) -> Variable:
+    """``x`` as (rows, count): along each row what a reduction over axes takes together."""
+    kept = [a for a in range(len(x.shape)) if a not in axes]
+    moved = move(source, builder, x, [*kept, *axes])
+    return reshaped(source, builder, moved, (prod(x.shape[a] for a in kept), prod(x.shape[a] for a in axes)))
+
+
+def as_reduced(source: Source, builder: Builder, x: Variable, y: Variable, axes: Sequence[int]) -> Variable:
+    """``y``, one value for each of the rows of ``x``, in the shape that the reduction gives."""
+    if source.attribute("keepdims", 1):
+        return reshaped(source, builder, y, tuple(1 if a in axes else n for a, n in enumerate(x.shape)))
+    return reshaped(source, builder, y, tuple(n for a, n in enumerate(x.shape) if a not in axes))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 
 from pyprover.ops.activation import Relu
-from pyprover.ops.axes import move, reduced_axes
+from pyprover.ops.axes import as_reduced, reduced_axes, rows_of
 from pyprover.ops.elementwise import ONE, scaled, shifted
 from pyprover.ops.pool import MaxPool
 from pyprover.ops.reading import Builder, Constant, Source, Variable
@@ -47,32 +46,28 @@ def _greatest(source: Source, builder: Builder, x: Variable) -> Variable:
     """The maximum along the last axis, which goes."""
     *rows, count = x.shape
     plane = reshaped(source, builder, x, (1, prod(rows), count))
-    return reshaped(source, builder, builder.emit(source, MaxPool((1, count), (1, count)), plane), tuple(rows))
+    return reshaped(source, builder, builder.emit(source, MaxPool((1, count), (1, count)), plane), (*rows,))
 
 
 def read_reduce_max(source: Source, builder: Builder) -> Variable:
     """The maximum over any axes but the batch's."""
-    x = source.variable()
-    return _over_axes(source, builder, x, reduced_axes(source, x))
+    return _reduced(source, builder, 1.0)
 
 
 def read_reduce_min(source: Source, builder: Builder) -> Variable:
     """The minimum over any axes but the batch's."""
-    x = scaled(source, builder, source.variable(), -1.0)
-    return scaled(source, builder, _over_axes(source, builder, x, reduced_axes(source, x)), -1.0)
+    return _reduced(source, builder, -1.0)
+
+
+def _reduced(source: Source, builder: Builder, sign: float) -> Variable:
+    x = source.variable()
+    axes = reduced_axes(source, x)
+    y = _greatest(source, builder, rows_of(source, builder, _signed(source, builder, x, sign), axes))
+    return as_reduced(source, builder, x, _signed(source, builder, y, sign), axes)
 
 
 def read_global_max_pool(source: Source, builder: Builder) -> Variable:
     """The maximum of each channel over all spatial axes, which stay with length one."""
     x = source.variable()
-    return _over_axes(source, builder, x, list(range(1, len(x.shape))))
-
-
-def _over_axes(source: Source, builder: Builder, x: Variable, axes: Sequence[int]) -> Variable:
-    kept = [a for a in range(len(x.shape)) if a not in axes]
-    moved = move(source, builder, x, [*kept, *axes])
-    rows = tuple(x.shape[a] for a in kept)
-    y = _greatest(source, builder, reshaped(source, builder, moved, (*rows, prod(x.shape[a] for a in axes))))
-    if not source.attribute("keepdims", 1):
-        return y
-    return reshaped(source, builder, y, tuple(1 if a in axes else n for a, n in enumerate(x.shape)))
+    axes = range(1, len(x.shape))
+    return as_reduced(source, builder, x, _greatest(source, builder, rows_of(source, builder, x, axes)), axes)

@@ -16,7 +16,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from pyprover.graph import Operator, Shape
-from pyprover.ops.axes import move, reduced_axes
+from pyprover.ops.axes import as_reduced, move, reduced_axes, rows_of
 from pyprover.ops.dense import Dense
 from pyprover.ops.elementwise import scaled
 from pyprover.ops.functions import Exp
@@ -86,11 +86,5 @@ def read_reduce_log_sum_exp(source: Source, builder: Builder) -> Variable:
     """Over any axes but the batch's."""
     x = source.variable()
     axes = reduced_axes(source, x)
-    kept = [a for a in range(len(x.shape)) if a not in axes]
-    moved = move(source, builder, x, [*kept, *axes])
-    rows = tuple(x.shape[a] for a in kept)
-    flat = reshaped(source, builder, moved, (*rows, prod(x.shape[a] for a in axes)))
-    y = builder.emit(source, LogSumExp(), flat)
-    if not source.attribute("keepdims", 1):
-        return y
-    return reshaped(source, builder, y, tuple(1 if a in axes else n for a, n in enumerate(x.shape)))
+    y = builder.emit(source, LogSumExp(), rows_of(source, builder, x, axes))
+    return as_reduced(source, builder, x, y, axes)
