@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import torch
@@ -49,7 +50,7 @@ class DenseNoise:
         """How many symbols the value knows."""
         return self.generators.shape[1]
 
-    @property
+    @cached_property
     def radius(self) -> Tensor:
         """The most by which the symbols move each value: (batch, *shape)."""
         total = torch.zeros_like(self.generators[:, :0].sum(1))
