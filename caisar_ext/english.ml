@@ -20,11 +20,8 @@ and of_value env t : Value.t -> string = function
   | Hierarchy h -> Filename.basename (Hierarchy.file h)
   | Level l -> Fmt.str "%a" Hierarchy.pp_level l
   | Vector (Constants qs) -> "(" ^ String.concat ", " (List.map rational qs) ^ ")"
-  | Vector (Normalized (_, n)) ->
-    let list qs = String.concat ", " (List.map rational qs) in
-    Printf.sprintf "%s normalised by mean %s and deviation %s" (input_name env) (list n.mean) (list n.std)
   | Vector Input -> input_name env
-  | Answer _ | Tie _ | Sample _ | Vector (Image _ | Row _ | Outputs _) | Group _ -> structure env t
+  | Answer _ | Tie _ | Sample _ | Vector (Image _ | Row _ | Normalized _ | Outputs _) | Group _ -> structure env t
 
 and structure env (t : term) =
   match t.node with
@@ -39,7 +36,7 @@ and structure env (t : term) =
   | Builtin (Get, [ d; i ]) -> (
       match value env d with
       | Some (Dataset view) -> sample env view i
-      | Some (Vector (Outputs _)) -> Printf.sprintf "output %s of %s" (noun env i) (network_name env)
+      | Some (Vector (Outputs _)) -> "output " ^ noun env i
       | _ -> Printf.sprintf "entry %s of %s" (noun env i) (noun env d))
   | Builtin (Image, [ s ]) -> noun env s
   | Builtin (Array, [ name; s ]) ->
@@ -48,7 +45,7 @@ and structure env (t : term) =
   | Builtin (Truth, [ s ]) -> Printf.sprintf "the true class of %s" (noun env s)
   | Builtin (Class_of, [ _; name ]) -> noun env name
   | Builtin (Group, [ _; name ]) -> "the group " ^ noun env name
-  | Builtin (Predict, [ m; x ]) -> Printf.sprintf "the answer of %s%s" (noun env m) (place env x)
+  | Builtin (Predict, [ m; x ]) -> answer env t m x
   | Builtin (Normalize, [ x; mean; std ]) ->
     Printf.sprintf "%s normalised by mean %s and deviation %s" (noun env x) (noun env mean) (noun env std)
   | Builtin (Neg, [ a ]) -> "-" ^ noun env a
@@ -57,9 +54,11 @@ and structure env (t : term) =
   | Builtin (b, args) -> String.concat " " (builtin_name b :: List.map (noun env) args)
   | _ -> "(" ^ Sentence.text (sentence env t) ^ ")"
 
-(* The input goes without saying. *)
-and place env x =
-  match value env x with Some (Vector Input) -> "" | _ -> " at " ^ noun env x
+(* The one network under the input is named there, with its normalisation. *)
+and answer env t m x =
+  match value env t with
+  | Some (Answer _) -> "the answer"
+  | _ -> Printf.sprintf "the answer of %s at %s" (noun env m) (noun env x)
 
 and sample env (view : Value.view) i =
   match (index env i, value env i) with
@@ -178,8 +177,10 @@ and sentence env (f : term) : Sentence.t =
   | Forall (((_, Int) :: _ as vs), body) -> over_indices env `All vs body
   | Exists (((_, Int) :: _ as vs), body) -> over_indices env `One vs body
   | Forall ((x, _) :: rest, body) | Exists ((x, _) :: rest, body) ->
-    let premises, claim = split (with_input env x) [] { f with node = Forall (rest, body) } in
-    Sentence.each ~heading:(Printf.sprintf "for every input %s" x.name) premises claim
+    let inside = with_input env x in
+    let premises, claim = split inside [] { f with node = Forall (rest, body) } in
+    (* the network is known once they are read *)
+    Sentence.each ~heading:(Printf.sprintf "for every input %s of %s" x.name (network_name inside)) premises claim
   | Var _ | Integer _ | Rational _ | Text _ -> Sentence.phrase (noun env f) ("not " ^ noun env f)
 
 (* Premises and conclusion of a body. Those that bound one of [indices] are kept there. *)

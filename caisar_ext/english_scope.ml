@@ -49,7 +49,10 @@ let index env (t : term) =
 
 (* {1 Numbers} *)
 
-let rational = Report_words.rational
+(* Half 255ths, which reports of radii have, would puzzle elsewhere. *)
+let rational q =
+  let text = Report_words.rational q in
+  if String.contains text '.' && String.contains text '/' then Q.to_string q else text
 
 let input_name env =
   let name _ meaning found = match meaning with Input name -> Some name | _ -> found in
@@ -57,13 +60,18 @@ let input_name env =
 
 let network_name env =
   match env.context.scope with
-  | Some { network = Some n; _ } -> Filename.basename n.path
+  | Some { network = Some { path; normalization }; _ } ->
+    let list qs = String.concat ", " (List.map rational qs) in
+    let after ({ mean; std } : Query.normalization) =
+      Printf.sprintf " (normalised by mean %s and deviation %s)" (list mean) (list std)
+    in
+    Filename.basename path ^ Option.fold ~none:"" ~some:after normalization
   | _ -> "the network"
 
 let linear env ({ constant; terms } : Linear.t) =
   let atom : Linear.atom -> string = function
     | Feature i -> Printf.sprintf "feature %d of %s" i (input_name env)
-    | Output i -> Printf.sprintf "output %d of %s" i (network_name env)
+    | Output i -> Printf.sprintf "output %d" i
   in
   let scaled (a, q) = if Q.equal q Q.one then atom a else Printf.sprintf "%s * %s" (rational q) (atom a) in
   let parts = List.map scaled terms in

@@ -44,7 +44,7 @@ val index : t -> Spec.term -> index option
 val rational : Q.t -> string
 val input_name : t -> string
 
-(** Of the one network under the input, once a term with it has been evaluated. *)
+(** Of the one network under the input, with its normalisation, once a term with it has been evaluated. *)
 val network_name : t -> string
 
 val linear : t -> Linear.t -> string

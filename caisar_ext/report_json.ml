@@ -79,7 +79,7 @@ let query context (q : Plan.query) : json =
   let about (s : Plan.subject) : json = `Assoc (subject context s) in
   `Assoc
     [ ("network", network_position context q.network); ("domain", option string q.domain);
-      ("sample", option about q.subject); ("region", list bound q.query.region);
+      ("sample", option about q.subject); ("region", list (bound Here) q.query.region);
       ("properties", list property q.query.properties) ]
 
 (* {1 Settings} *)
@@ -136,7 +136,7 @@ let setting context (s : Aggregate.setting) : json =
   in
   `Assoc
     [ ("network", network_position context s.network); ("hierarchy", hierarchy_position context s.hierarchy);
-      ("radius", option rational s.radius); ("bounds", list bound s.bounds); ("domain", option string s.domain);
+      ("radius", option rational s.radius); ("bounds", list (bound Anywhere) s.bounds); ("domain", option string s.domain);
       ("levels", list level (Aggregate_levels.rows context.result.plan s));
       ("intervals", list interval (Aggregate_levels.intervals s));
       ("groups", list group s.groups); ("matrices", list (matrix s.hierarchy) s.matrices);

@@ -12,15 +12,18 @@ let rational q = string (Q.to_string q)
 let normalization ({ mean; std } : Query.normalization) : json =
   `Assoc [ ("mean", list rational mean); ("std", list rational std) ]
 
-let row ({ dataset; array; _ } : Query.row) : json =
-  `Assoc [ ("source", string dataset.source); ("array", string array) ]
+type place = Here | Anywhere
 
-(* Which sample it is about is told where the region stands. *)
-let bound : Query.bound -> json = function
+let row place ({ dataset; array; index } : Query.row) : json =
+  let index = match place with Here -> int index | Anywhere -> `Null in
+  `Assoc [ ("source", string dataset.source); ("array", string array); ("index", index) ]
+
+(* The sample around which it lies is told where the region stands. *)
+let bound place : Query.bound -> json = function
   | Ball { radius; _ } -> `Assoc [ ("kind", string "ball"); ("radius", rational radius) ]
-  | Radii { radii; _ } -> `Assoc [ ("kind", string "radii"); ("radii", row radii) ]
+  | Radii { radii; _ } -> `Assoc [ ("kind", string "radii"); ("radii", row place radii) ]
   | Relative { ratio; _ } -> `Assoc [ ("kind", string "relative"); ("ratio", rational ratio) ]
-  | Box { lower; upper } -> `Assoc [ ("kind", string "box"); ("lower", row lower); ("upper", row upper) ]
+  | Box { lower; upper } -> `Assoc [ ("kind", string "box"); ("lower", row place lower); ("upper", row place upper) ]
   | Range { lower; upper } ->
     `Assoc [ ("kind", string "range"); ("lower", option rational lower); ("upper", option rational upper) ]
   | Feature { index; lower; upper; strict_lower; strict_upper } ->

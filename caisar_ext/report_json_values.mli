@@ -16,7 +16,10 @@ val rational : Q.t -> json
 (** {1 Questions} *)
 
 val normalization : Query.normalization -> json
-val bound : Query.bound -> json
+(** Whether the indices of a region's rows are meant, or are {!Query.anywhere}'s. *)
+type place = Here | Anywhere
+
+val bound : place -> Query.bound -> json
 val property : Query.property -> json
 
 (** {1 Answers} *)

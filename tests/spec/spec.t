@@ -91,8 +91,11 @@ Specifications that are right:
     0.0 avoid [-1*y0 + 12345678901234567890123456789012345678901234567890123456789/100000000000000000000000000000000000000000000000000000000000 > 0]
   == normalised
   T.gray_levels = 0.0
+  T.outputs = 1.0
   0: net.onnx after (x - (1307/10000)) / (3081/10000) on range 0..1
     0.0 within {0 1}
+  1: net.onnx after (x - (1/2)) / (1/4) on range 0..1
+    1.0 avoid [1*y0 + -1 > 0]
   == domain
   T.cascade = 0.0
   T.intervals = 1.0
