@@ -20,6 +20,7 @@ from pyprover.specification.pieces import (
     Form,
     Pattern,
     Spelling,
+    Unnamed,
     Untyped,
     named,
     place_of,
@@ -153,7 +154,11 @@ class _Types(_Declarations):
     def parameter(self, form: Form) -> tuple[Variable | Foreign, ...]:
         if isinstance(form, Untyped):
             raise BadToken(_NO_TYPE, form.place, "write: (NAME: TYPE)")
-        return form
+        return (Foreign(NAMELESS, type_place(form.type)),) if isinstance(form, Unnamed) else form
+
+    def binder(self, form: Form) -> None:
+        if isinstance(form, Unnamed) and form.type == syntax.NamedType("ref", (), type_place(form.type)):
+            raise BadToken("ref cannot be a name", type_place(form.type))
 
     def typed_parameters(
         self, _first: Token, names: tuple[Name, ...], _colon: Token, type_: Type, _last: Token
@@ -188,8 +193,8 @@ class _Types(_Declarations):
                     names[-1] = replace(names[-1], attributes=(*names[-1].attributes, part.text))
         return tuple(names)
 
-    def unnamed_parameter(self, type_: Type) -> tuple[Foreign]:
-        return (Foreign(NAMELESS, type_place(type_)),)
+    def unnamed_parameter(self, type_: Type) -> Unnamed:
+        return Unnamed(type_)
 
     def untyped_parameter(self, first: Token | Name, *_: Attribute) -> Untyped:
         return Untyped(place_of(first) if isinstance(first, Token) else first.place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedToken
@@ -33,18 +34,17 @@ def parse(file: str, text: str) -> syntax.File:
     blanked = lexical.without_comments(text)
     last = Token("$END", "", start_pos=0, line=1, column=1, end_line=1, end_column=1, end_pos=0)
     parser = _parser().parse_interactive(blanked)
+    tokens = _tokens(parser, blanked)
     try:
-        for last in parser.lexer_thread.lex(parser.parser_state):  # type: ignore[no-untyped-call]
-            last = lexical.classify(last)
-            _check(blanked, last)
+        for last in tokens:
             parser.feed_token(last)
         last = _end(blanked)
         tree = parser.feed_token(last)
+    except UnexpectedToken:
+        mistake = _sooner(parser) or _later(blanked, last, tokens) or _bad_token(last, _accepted(parser))
+        raise SpecificationError(file, [mistake]) from None
     except UnexpectedCharacters as bad:
         raise SpecificationError(file, [_bad_characters(blanked, bad)]) from None
-    except UnexpectedToken:
-        mistake = _stray_declaration(parser) or _bad_token(last, _accepted(parser))
-        raise SpecificationError(file, [mistake]) from None
     except lexical.BadText as bad:
         raise SpecificationError(file, [_bad_text(blanked, bad)]) from None
     except BadToken as bad:
@@ -62,6 +62,13 @@ def _parser() -> Lark:
         maybe_placeholders=False,
         transformer=new_builder(),
     )
+
+
+def _tokens(parser: InteractiveParser, text: str) -> Iterator[Token]:
+    for token in parser.lexer_thread.lex(parser.parser_state):  # type: ignore[no-untyped-call]
+        classified = lexical.classify(token)
+        _check(text, classified)
+        yield classified
 
 
 def _check(text: str, token: Token) -> None:
@@ -106,15 +113,30 @@ def _accepted(parser: InteractiveParser) -> set[str]:
     return accepted
 
 
-def _stray_declaration(parser: InteractiveParser) -> Mistake | None:
-    """Why3 tells of a whole declaration outside of a theory before it looks at the token after it."""
+def _sooner(parser: InteractiveParser) -> Mistake | None:
+    """Why3 tells of a whole declaration outside of a theory, and of ``let f ref``, before the token that comes next."""
     values = parser.parser_state.value_stack
-    if values and isinstance(values[-1], syntax.Declaration):
+    if not values or not (isinstance(values[-1], syntax.Declaration) or values[-1] == "ref"):
+        return None
+    place = Place(1, 1, 1, 1)
+    for probe in (Token("$END", ""), Token("EQUAL", "=", line=1, column=1)):
         with contextlib.suppress(UnexpectedToken):
             try:
-                parser.copy().feed_eof()  # type: ignore[no-untyped-call]
-            except BadToken as stray:
-                return stray.at(Place(1, 1, 1, 1))
+                parser.copy().feed_token(probe)  # type: ignore[no-untyped-call]
+            except BadToken as bad:
+                return bad.at(place) if bad.place else None
+    return None
+
+
+def _later(text: str, last: Token, tokens: Iterator[Token]) -> Mistake | None:
+    """At a theory inside a theory Why3 reads one token more, and tells of a wrong one instead."""
+    if last.type in ("THEORY", "MODULE"):
+        try:
+            next(tokens, None)
+        except UnexpectedCharacters as bad:
+            return _bad_characters(text, bad)
+        except lexical.BadText as bad:
+            return _bad_text(text, bad)
     return None
 
 

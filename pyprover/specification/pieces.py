@@ -62,6 +62,13 @@ class Untyped:
 
 
 @dataclass(frozen=True)
+class Unnamed:
+    """A type where parameters are expected; of a function bound by ``let``, one word is a name instead."""
+
+    type: Type
+
+
+@dataclass(frozen=True)
 class Pattern:
     """What a ``let`` binds: a name with the types around it, or (without a name) a form outside the profile."""
 
@@ -70,7 +77,7 @@ class Pattern:
     place: Place
 
 
-Form: TypeAlias = "tuple[Variable | Foreign, ...] | Untyped"
+Form: TypeAlias = "tuple[Variable | Foreign, ...] | Untyped | Unnamed"
 
 
 def named(text: str, attributes: tuple[Attribute, ...], place: Place) -> Name:
