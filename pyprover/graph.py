@@ -27,6 +27,9 @@ class Operator(ABC):
     linear: ClassVar[bool]
     """Affine in its inputs (true) or in need of a relaxation (false)."""
 
+    needs_axes: ClassVar[bool] = True
+    """Whether each input must have an axis beside the batch."""
+
     @abstractmethod
     def shape(self, *inputs: Shape) -> Shape:
         """Shape of the result; raises ``ValueError`` when the inputs do not fit."""

@@ -52,7 +52,7 @@ class MaxPool(Operator):
 
 
 def read_max_pool(source: Source, builder: Builder) -> Variable:
-    """One and two spatial axes; where padding differs on opposite sides, cells at the border are repeated instead.
+    """One and two spatial axes; where padding differs on opposite sides, or is wide, cells at the border are repeated.
 
     A window that reaches over the border holds the border's cell next to it, so that copies of it change no maximum.
     """
@@ -62,7 +62,8 @@ def read_max_pool(source: Source, builder: Builder) -> Variable:
     window = read_window(source, source.attribute("kernel_shape", []), plane_size(x))
     if source.attribute("ceil_mode", 0):
         window = rounded_up(window, plane_size(x))
-    if not window.symmetric:
+    wide = any(2 * pad > kernel for pad, kernel in zip(window.pads, window.kernel * 2, strict=True))
+    if wide or not window.symmetric:
         plane, window = _repeated(source, builder, plane, window)
     op = MaxPool(window.kernel, window.stride, (window.pads[0], window.pads[1]), window.dilation)
     return as_before(source, builder, x, builder.emit(source, op, plane))

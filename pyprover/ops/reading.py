@@ -41,6 +41,8 @@ class Builder:
 
     def emit(self, source: Source, op: Operator, *inputs: Variable) -> Variable:
         """Add a node; a misfit of shapes is reported at the ONNX node."""
+        if op.needs_axes and any(v.shape == () for v in inputs):
+            raise source.unsupported("it works on one number without an axis; keep the axis (keepdims=1)")
         try:
             shape = op.shape(*(v.shape for v in inputs))
         except (ValueError, RuntimeError) as error:

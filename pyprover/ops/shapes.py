@@ -19,6 +19,7 @@ class Reshape(Operator):
     """The same values, row-major, in another shape."""
 
     linear: ClassVar[bool] = True
+    needs_axes: ClassVar[bool] = False
     target: Shape
 
     @override

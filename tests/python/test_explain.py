@@ -22,7 +22,9 @@ def test_goals_are_explained_as_json() -> None:
     explained = explain("-g", "robust", "-g", "stop_means_stop", "--samples", "0:9", "-D", "eps:1.0 /. 255.0")
     robust, stop = explained["goals"]
     assert (robust["theory"], robust["name"], robust["domain"]) == ("Signs", "robust", None)
-    assert robust["says"].startswith("for each of the first 9 samples of signs_test.npz, for every input x of signs.onnx such that")
+    assert robust["says"].startswith(
+        "for each of the first 9 samples of signs_test.npz, for every input x of signs.onnx such that"
+    )
     assert "differs from the sample by at most 1/255 in every feature" in robust["says"]
     assert (robust["queries"], robust["samples"], robust["unasked"], robust["shared"]) == (9, 9, [], [])
     assert 0 < stop["queries"] == stop["samples"] < 9

@@ -218,6 +218,16 @@ def test_unsupported_form_is_named(recipe: Recipe, detail: str, tmp_path: Path) 
     assert detail in error.message
 
 
+def test_a_number_without_an_axis_is_no_operand(tmp_path: Path) -> None:
+    nodes = (
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=0),
+        helper.make_node("Relu", ["mean"], ["y"], name="sign"),
+    )
+    error = refusal(Recipe((4,), nodes, {}), tmp_path)
+    assert "Relu" in error.message
+    assert "without an axis" in error.message
+
+
 def test_dynamic_dimension_beside_the_batch(tmp_path: Path) -> None:
     recipe = one("Relu", "x", shape=(2, "height", 5))  # type: ignore[arg-type]
     assert "fixed dimensions" in (refusal(recipe, tmp_path).hint or "")
