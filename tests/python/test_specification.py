@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests" / "spec"
 GOOD = [*sorted((CORPUS / "good").glob("*.mlw")), *sorted((CORPUS / "bad" / "planning").glob("*.mlw"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*/*.mlw"))
-THEORIES = sorted((ROOT / "caisar_ext" / "theories").rglob("*.mlw"))
+THEORIES = sorted((ROOT / "caisar_ext" / "lib" / "specification" / "theories").rglob("*.mlw"))
 # Right and wrong; what is wrong is wrong for its syntax, its types or its meaning.
 BAD = [*sorted((CORPUS / "bad" / "reading").glob("*.mlw")), CORPUS / "bad" / "latin1.mlw"]
 FILES_A_RUN = 50
