@@ -46,6 +46,11 @@ class OnnxFile:
     parameters: int
     """Numbers in floating-point initialisers."""
     graph: Graph
+    ranking: Graph
+    """A graph whose outputs are ordered as the network's: without the `Softmax` at the end, if there is one.
+
+    For arg-max properties only; the same object as ``graph`` when there is nothing to leave out.
+    """
 
 
 def load(path: str) -> OnnxFile:
@@ -59,15 +64,19 @@ def load(path: str) -> OnnxFile:
     name, shape = _input(path, model, set(constants))
     output = _output(path, model)
     translation = _Translation(path, opset, {**constants, name: Variable(0, shape)})
-    for node in _leading_to(output, model.graph.node):
+    nodes = _leading_to(output, model.graph.node)
+    for node in nodes:
         translation.step(node)
+    graph = translation.finish(output, shape)
+    scores = translation.scores(nodes[-1], graph.outputs) if nodes else None
     return OnnxFile(
         path=path,
         digest=hashlib.sha256(data).hexdigest(),
         opset=opset,
         operators=tuple(sorted(Counter(node.op_type for node in model.graph.node).items())),
         parameters=sum(c.size for c in constants.values() if c.dtype == np.float64),
-        graph=translation.finish(output, shape),
+        graph=graph,
+        ranking=graph if scores is None else translation.finish(scores, shape),
     )
 
 
@@ -201,6 +210,13 @@ class _Translation:
             raise self._source(node, []).unsupported(f"on constants: {error}") from None
         for name, result in zip(node.output, results, strict=True):
             self.known[name] = _widened(self.path, name, result)
+
+    def scores(self, last: onnx.NodeProto, outputs: int) -> str | None:
+        """The name of what the last node normalises, when it is a softmax over all the outputs."""
+        if last.op_type not in ("Softmax", "LogSoftmax"):
+            return None
+        operand = self.known[last.input[0]]
+        return last.input[0] if isinstance(operand, Variable) and operand.shape == (outputs,) else None
 
     def finish(self, output: str, input_shape: Shape) -> Graph:
         """The graph up to the output, made flat, without the nodes that do not reach it."""

@@ -18,6 +18,7 @@ from pyprover.engine.prove import class_goals, exclude, open_goals, regions
 from pyprover.engine.refute import Refuter
 from pyprover.engine.split import few_features, split
 from pyprover.errors import UserError
+from pyprover.query import Within
 from pyprover.verdict import Answer, Valid
 
 Emit = Callable[[Answer], None]
@@ -39,8 +40,16 @@ def verify(network: Network, problems: Sequence[Problem], settings: Settings, em
     if settings.domain is not None and settings.domain not in ANALYSES:
         raise UserError(f"unknown domain {settings.domain!r}", f"choose one of {', '.join(ANALYSES)}")
     started = [Progress.start(problem, network.graph.outputs) for problem in problems]
-    for batch in _batches(network, started):
-        _Cascade(network, settings, emit, Deadline.after(settings.time_limit * len(batch)), batch).run()
+    ranked = [progress for progress in started if _about_ranks(progress.problem)]
+    others = [progress for progress in started if not _about_ranks(progress.problem)]
+    for form, some in ((network.ranked, ranked), (network, others)):
+        for batch in _batches(form, some):
+            _Cascade(form, settings, emit, Deadline.after(settings.time_limit * len(batch)), batch).run()
+
+
+def _about_ranks(problem: Problem) -> bool:
+    """Whether only the order of the outputs matters, not their values."""
+    return all(isinstance(prop, Within) for prop in problem.properties)
 
 
 def _batches(network: Network, problems: list[Progress]) -> Iterator[list[Progress]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,12 @@ class Network:
     def graph(self) -> Graph:
         """The network in float64."""
         return self.file.graph
+
+    @cached_property
+    def ranked(self) -> Network:
+        """The network for arg-max properties: a softmax at the end is left out, and margins are those of its scores."""
+        file = self.file
+        return self if file.ranking is file.graph else replace(self, file=replace(file, graph=file.ranking))
 
     @cached_property
     def graph32(self) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from onnx import helper
 
 from pyprover.domains.analysis import ANALYSES, RegionBounds, bound_parts, bound_regions
 from pyprover.domains.base import Box
@@ -430,6 +432,44 @@ def test_public_toy(data_dir: Path) -> None:
 def _lead(first: int, second: int) -> Comparison:
     """``f_first - f_second >= 0``."""
     return Comparison((Term(first, Fraction(1)), Term(second, Fraction(-1))), Fraction(0), strict=False)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Network, Network]:
+    """A network with a softmax at its end, and the same one without."""
+    folder = tmp_path_factory.mktemp("softmax")
+    plain = dense([3, 8, 3], 0)
+    nodes = [*plain.nodes[:-1], copy.deepcopy(plain.nodes[-1])]
+    nodes[-1].output[0] = "scores"
+    nodes.append(helper.make_node("Softmax", ["scores"], ["y"], axis=-1))
+    recipes = (Recipe(plain.shape, nodes, plain.constants), plain)
+    soft, hard = (Network.open(save(recipe, folder / f"{k}.onnx")) for k, recipe in enumerate(recipes))
+    return soft, hard
+
+
+class TestSoftmaxAtTheEnd:
+    """It is left out where only the order of the outputs matters, and nowhere else."""
+
+    def test_an_order_is_proven_on_the_scores(self, pair: tuple[Network, Network]) -> None:
+        asked = [(ball(np.array([0.3, -0.2, 0.5]), 0.01), [Within((k,)) for k in range(3)])]
+        soft, hard = (run(network, asked, domain="linear").outcomes() for network in pair)
+        assert [type(o.verdict) for o in soft] == [type(o.verdict) for o in hard]
+        assert [o.margin for o in soft] == [o.margin for o in hard]
+        assert Valid() in [o.verdict for o in soft]
+
+    def test_values_are_those_after_it(self, pair: tuple[Network, Network]) -> None:
+        soft, hard = pair
+        assert soft.ranked is not soft
+        assert hard.ranked is hard
+        prop = Avoid(((at_least(0, "1.001"),), (at_least(1, "1.001"),), (at_least(2, "1.001"),)))
+        region = ball(np.zeros(3), 3.0)
+        assert [type(o.verdict) for o in run(soft, [(region, [prop])]).outcomes()] == [Valid]
+        assert [type(o.verdict) for o in run(hard, [(region, [prop])]).outcomes()] == [Invalid]
+
+    def test_both_kinds_in_one_query(self, pair: tuple[Network, Network]) -> None:
+        prop = Avoid(((at_least(0, "1.001"),),))
+        asked = [(ball(np.array([0.3, -0.2, 0.5]), 0.01), [Within((0, 1, 2)), prop])]
+        assert [o.verdict for o in run(pair[0], asked).outcomes()] == [Valid(), Valid()]
 
 
 class TestSplit:

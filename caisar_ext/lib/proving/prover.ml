@@ -80,11 +80,10 @@ let cannot_start pool reason =
   Diag.error "the prover \"%s\" does not start: %s" pool.config.driver.name reason
     ~hint:(Printf.sprintf "its command is: %s; `make setup` installs what the shipped prover needs" command)
 
-(* With a member at work the run goes on with fewer. *)
+(* With another member, at work or still on its way, the run goes on with fewer. *)
 let start_failed pool reason =
   pool.failed_starts <- pool.failed_starts + 1;
-  let all_starting = List.for_all (fun member -> member.role = Starting) pool.members in
-  if pool.failed_starts >= starts_allowed && all_starting then cannot_start pool reason
+  if pool.failed_starts >= starts_allowed && pool.members = [] then cannot_start pool reason
 
 let may_start pool =
   List.length pool.members < pool.config.jobs && (pool.failed_starts < starts_allowed || pool.members = [])

@@ -60,7 +60,7 @@ type completion = Completed | Interrupted
     that are lost twice, are answered with {!Verdict.Failure} in step [prover].
 
     [Interrupted]: some queries are without an answer. Raises {!Diag.Error} when three provers in a row do not start and
-    none works, when a prover speaks another version of the protocol, or when a batch is beyond the driver
+    none is left, when a prover speaks another version of the protocol, or when a batch is beyond the driver
     ({!Drivers.check}). *)
 val verify : t -> on_answer:(Protocol.answer -> unit) -> Protocol.verify list -> completion
 
