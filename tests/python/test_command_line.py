@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +54,13 @@ def test_mistakes_on_the_command_line(folder: Path, arguments: list[str], words:
 def test_help_and_operators() -> None:
     assert "examples:" in run("--help").stdout
     assert {"Conv", "Gemm", "Relu"} <= set(run("operators").stdout.split())
+
+
+def test_a_reader_that_leaves_early_is_no_mistake() -> None:
+    """As `| head` does: the pipe has no reader before anything is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "pyprover", "operators"]
+    run = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (0, "")

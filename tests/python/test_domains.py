@@ -100,6 +100,11 @@ def test_no_cell_of_operators_and_domains_is_missing() -> None:
         "linear, unstable": set(OPERATORS) - linear,
         "zonotope": set(OPERATORS),
     }
+    columns = " | ".join(name.rjust(16) for name in table)
+    print(f"\n{'operator':15} | {columns}")
+    for op in OPERATORS:
+        cells = ["yes" if op in table[name] else "MISSING" if op in wanted[name] else "" for name in table]
+        print(f"{op.__name__:15} | " + " | ".join(cell.rjust(16) for cell in cells))
     missing = [f"{name}: {op.__name__}" for name in wanted for op in wanted[name] - table[name]]
     assert not missing
     assert table == wanted
