@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pyprover.hierarchy import syntax
 from pyprover.hierarchy.lattice import ROOT, Classes, Hierarchy, Kind
-from pyprover.hierarchy.mistakes import Mistake
+from pyprover.mistakes import Mistake
 
 
 def check_names(tree: syntax.File) -> list[Mistake]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pyprover.hierarchy.mistakes import Place
+from pyprover.mistakes import Place
 
 Classes: TypeAlias = frozenset[int]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pyprover.mistakes import Mistake, MistakesError, Place
-
-__all__ = ["HierarchyError", "Mistake", "Place"]
+from pyprover.mistakes import MistakesError
 
 
 class HierarchyError(MistakesError):

@@ -8,8 +8,9 @@ from pyprover.errors import UserError
 from pyprover.hierarchy.build import build
 from pyprover.hierarchy.checks import check_extensions, check_names
 from pyprover.hierarchy.lattice import Hierarchy
-from pyprover.hierarchy.mistakes import HierarchyError, Mistake, Place
+from pyprover.hierarchy.mistakes import HierarchyError
 from pyprover.hierarchy.syntax import parse
+from pyprover.mistakes import Mistake, Place
 
 
 def read_file(path: Path) -> Hierarchy:

@@ -11,7 +11,9 @@ from typing import NoReturn, TypeAlias
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
 
-from pyprover.hierarchy.mistakes import HierarchyError, Mistake, Place
+from pyprover.comments import without_comments
+from pyprover.hierarchy.mistakes import HierarchyError
+from pyprover.mistakes import Mistake, Place
 
 GRAMMAR = Path(__file__).resolve().parents[2] / "grammar" / "hierarchy.lark"
 
@@ -85,7 +87,7 @@ def parse(file: str, text: str) -> File:
 
     """
     try:
-        tree = _parser().parse(_without_comments(text))
+        tree = _parser().parse(without_comments(text, _LANDMARKS))
     except _BadToken as bad:
         raise HierarchyError(file, [bad.mistake]) from None
     except UnexpectedCharacters as bad:
@@ -96,40 +98,8 @@ def parse(file: str, text: str) -> File:
     return tree
 
 
-# Comments. They nest; inside one, the operator "(*)" opens and closes nothing, as in WhyML.
-
-_OPENING = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|\(\*\)|\(\*')
-_EDGE = re.compile(r"\(\*\)|\(\*|\*\)")
-_NOT_A_NEWLINE = re.compile(r"[^\n]")
-
-
-def _without_comments(text: str) -> str:
-    """The same text with blanks for comments; one that is not closed stays, and the lexer stumbles on it."""
-    kept: list[str] = []
-    position = 0
-    while opening := _OPENING.search(text, position):
-        end = opening.end()
-        kept.append(text[position : opening.start()])
-        if opening.group() == "(*":
-            closed = _end_of_comment(text, end)
-            if closed is None:
-                return "".join([*kept, text[opening.start() :]])
-            kept.append(_NOT_A_NEWLINE.sub(" ", text[opening.start() : closed]))
-            end = closed
-        else:
-            kept.append(opening.group())
-        position = end
-    return "".join([*kept, text[position:]])
-
-
-def _end_of_comment(text: str, position: int) -> int | None:
-    depth = 1
-    for edge in _EDGE.finditer(text, position):
-        depth += {"(*": 1, "*)": -1, "(*)": 0}[edge.group()]
-        if depth == 0:
-            return edge.end()
-    return None
-
+# What can hold or start a comment.
+_LANDMARKS = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|\(\*\)|\(\*')
 
 # Tokens.
 

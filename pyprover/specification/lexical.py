@@ -32,42 +32,8 @@ class BadText(Exception):
         self.message = message
 
 
-# Comments. They nest; inside one, the operator "(*)" opens and closes nothing.
-
-_OPENING = re.compile(r'"(?:[^"\\]|\\[\s\S])*"|"|\[@[^\n\]]*\]|\(\*\)|\(\*')
-_EDGE = re.compile(r"\(\*\)|\(\*|\*\)")
-_NOT_A_NEWLINE = re.compile(r"[^\n]")
-
-
-def without_comments(text: str) -> str:
-    """The same text with blanks for comments, up to what is not closed: there the lexer stumbles."""
-    kept: list[str] = []
-    position = 0
-    while opening := _OPENING.search(text, position):
-        end = opening.end()
-        kept.append(text[position : opening.start()])
-        if opening.group() == '"':
-            return "".join([*kept, text[opening.start() :]])
-        if opening.group() == "(*":
-            closed = _end_of_comment(text, end)
-            if closed is None:
-                return "".join([*kept, text[opening.start() :]])
-            kept.append(_NOT_A_NEWLINE.sub(" ", text[opening.start() : closed]))
-            end = closed
-        else:
-            kept.append(opening.group())
-        position = end
-    return "".join([*kept, text[position:]])
-
-
-def _end_of_comment(text: str, position: int) -> int | None:
-    depth = 1
-    for edge in _EDGE.finditer(text, position):
-        depth += {"(*": 1, "*)": -1, "(*)": 0}[edge.group()]
-        if depth == 0:
-            return edge.end()
-    return None
-
+# What can hold or start a comment.
+LANDMARKS = re.compile(r'"(?:[^"\\]|\\[\s\S])*"|"|\[@[^\n\]]*\]|\(\*\)|\(\*')
 
 # Words and signs.
 

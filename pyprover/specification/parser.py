@@ -10,6 +10,7 @@ from pathlib import Path
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
+from pyprover.comments import without_comments
 from pyprover.mistakes import Mistake, MistakesError, Place
 from pyprover.specification import lexical, syntax
 from pyprover.specification.builder import new_builder
@@ -31,7 +32,7 @@ def parse(file: str, text: str) -> syntax.File:
         SpecificationError: the text is not of the language; only the first mistake is told.
 
     """
-    blanked = lexical.without_comments(text)
+    blanked = without_comments(text, lexical.LANDMARKS)
     last = Token("$END", "", start_pos=0, line=1, column=1, end_line=1, end_column=1, end_pos=0)
     parser = _parser().parse_interactive(blanked)
     tokens = _tokens(parser, blanked)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pyprover.hierarchy.mistakes import HierarchyError, Mistake
+from pyprover.hierarchy.mistakes import HierarchyError
 from pyprover.hierarchy.reader import of_bytes
+from pyprover.mistakes import Mistake
 
 PAGE = (Path(__file__).resolve().parents[2] / "grammar" / "hierarchy.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"^```hier\n(.*?)^```\n\n((?:    \d+:\d[^\n]*\n)*)", PAGE, re.DOTALL | re.MULTILINE)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pyprover.hierarchy.convert.documents import Document, Fields, Items, Scalar, read_json
 from pyprover.hierarchy.convert.text import Text, read_text
-from pyprover.hierarchy.mistakes import Place
+from pyprover.mistakes import Place
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import yaml
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken
 
 from pyprover.hierarchy.convert.text import Text
-from pyprover.hierarchy.mistakes import Place
+from pyprover.mistakes import Place
 
 
 @dataclass(frozen=True)

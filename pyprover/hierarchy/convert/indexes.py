@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pyprover.hierarchy.convert.classes import ClassList, Entry
 from pyprover.hierarchy.convert.graph import Graph
 from pyprover.hierarchy.convert.source import Complaint, ConversionError, Source
-from pyprover.hierarchy.mistakes import Place
+from pyprover.mistakes import Place
 
 _SHOWN = 5
 

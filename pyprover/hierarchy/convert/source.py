@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pyprover.hierarchy.mistakes import Place
+from pyprover.mistakes import Place
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyprover.hierarchy.convert.source import Complaint, ConversionError
-from pyprover.hierarchy.mistakes import Place
+from pyprover.mistakes import Place
 
 
 @dataclass(frozen=True)

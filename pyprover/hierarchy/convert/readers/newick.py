@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pyprover.hierarchy.convert.source import Source, SourceNode
 from pyprover.hierarchy.convert.text import Text
-from pyprover.hierarchy.mistakes import Place
+from pyprover.mistakes import Place
 
 _TOKEN = re.compile(
     r"(?P<blank>\s+)|(?P<comment>\[[^\]]*\])|(?P<mark>[(),;])|(?P<length>:\s*[^\s()\[\]':;,]+)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyprover.hierarchy.convert.documents import Document, Fields, Items, Scalar, read_json
 from pyprover.hierarchy.convert.source import Source, SourceNode
 from pyprover.hierarchy.convert.text import Text
-from pyprover.hierarchy.mistakes import Place
+from pyprover.mistakes import Place
 
 _HINT = "a node is an object with an id, a link one with a source and a target"
 
