@@ -228,6 +228,15 @@ def describe(prover: Prover, source: str) -> None:
         )
 
 
+def is_first(folder: Path) -> bool:
+    """Whether no other process has asked before: creating a file is atomic, two that start together cannot both be."""
+    try:
+        (folder / "first").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 def greet(prover: Prover, hello: dict[str, Sexp], start: str) -> None:
     """Answer Hello, in the manner of ``--start``."""
     prover.folder = Path(str(hello["witness_dir"]))
@@ -242,7 +251,7 @@ def greet(prover: Prover, hello: dict[str, Sexp], start: str) -> None:
         prover.send_bytes(b"Welcome!\n")
     elif start == "refuse":
         prover.refuse("user", "no such data folder")
-    elif start == "second-dies" and len((prover.folder / "pids").read_text().split()) > 1:
+    elif start == "second-dies" and not is_first(prover.folder):
         sys.exit("the second dies")
     version = 2 if start == "version" else hello["version"]
     prover.reply(f"(Welcome((version {version})(prover misbehaving)(release 0.1)(rounding none)))")
