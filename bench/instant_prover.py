@@ -47,7 +47,7 @@ def main() -> None:
         b"Hello": b"Welcome((version 1)(prover instant)(release 0)(rounding none))",
         b"Describe_network": b"Network((input_shape(3 32 32))(outputs %d)(opset 17)(operators())(parameters 0)"
         b"(neurons 0)(digest 00)(normalization_source()))" % classes,
-        b"Describe_dataset": b"Dataset((length %d)(shape(3 32 32))(labels(%s))(class_names())(digest 00))"
+        b"Describe_dataset": b"Dataset((length %d)(shape(3 32 32))(labels(%s))(class_names())(arrays())(digest 00))"
         % (samples, labels),
     }
     while header := sys.stdin.buffer.readline():
