@@ -23,6 +23,10 @@ class UserError(ProverError):
     kind = "user"
 
 
+class StorageError(UserError):
+    """A witness was found and checked, but cannot be written."""
+
+
 class UnsupportedOperator(UserError):
     """An ONNX operator, or one of its attributes, that no transformer covers."""
 

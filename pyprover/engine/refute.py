@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,8 +16,9 @@ from pyprover.domains.analysis import Check
 from pyprover.engine.case import Case, Forms, violation
 from pyprover.engine.network import Network
 from pyprover.engine.problem import Progress, Store
+from pyprover.errors import StorageError
 from pyprover.query import Within
-from pyprover.verdict import Invalid, Witness
+from pyprover.verdict import Failure, Invalid, Witness
 from pyprover.witness import Checked, Rejected, maximisers
 
 _NEARLY = 1e-5
@@ -102,9 +104,19 @@ class Refuter:
             elif not amount > 0:
                 progress.notes[k] = "rounding"
             else:
-                witness = self._witness(progress, point, checked)
-                progress.decide(k, Invalid(witness), step)
-                _reach(progress, witness)
+                self._settle(progress, k, point, checked, step)
+
+    def _settle(
+        self, progress: Progress, index: int, point: npt.NDArray[np.float32], checked: Checked, step: str
+    ) -> None:
+        """Refute a property; a witness that cannot be kept fails this property, and nothing else."""
+        try:
+            witness = self._witness(progress, point, checked)
+        except StorageError as error:
+            progress.decide(index, Failure(error.message), step)
+            return
+        progress.decide(index, Invalid(witness), step)
+        _reach(progress, witness)
 
     def try_class(self, progress: Progress, point: npt.NDArray[np.float32]) -> None:
         """Note that a pending class wins at the point, if one does."""
@@ -115,7 +127,8 @@ class Refuter:
             return
         checked = self.network.replayer.check(progress.problem.region, others, point)
         if isinstance(checked, Checked):
-            _reach(progress, self._witness(progress, point, checked))
+            with suppress(StorageError):
+                _reach(progress, self._witness(progress, point, checked))
 
     def _witness(self, progress: Progress, point: npt.NDArray[np.float32], checked: Checked) -> Witness:
         """The stored point, with the margin for what was checked."""

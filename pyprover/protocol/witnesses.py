@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyprover.data import Dataset
 from pyprover.engine import Problem
-from pyprover.errors import UserError
+from pyprover.errors import StorageError
 from pyprover.normalization import affine
 from pyprover.query import Normalization
 from pyprover.region import Region
@@ -51,7 +51,7 @@ class WitnessStore:
     def save(self, problem: Problem, point: NDArray[np.float32], checked: Checked) -> Witness:
         """Write ``point`` (*input_shape) and, of an image, a picture; return what the protocol says about them.
 
-        The file is named after the query, the class and the content. Raises ``UserError`` when it cannot be written.
+        The file is named after the query, the class and the content. Raises ``StorageError`` when it cannot be written.
         """
         content = hashlib.sha256(point.tobytes()).hexdigest()[:8]
         file = self.folder / f"query{problem.query}-class{checked.classes[0]}-{content}.npy"
@@ -66,7 +66,7 @@ class WitnessStore:
                 drawing = draw(original, witness, _captions(sample, checked.classes))
                 _write(picture, lambda stream: drawing.save(stream, format="PNG", compress_level=1))
         except OSError as error:
-            raise UserError(f"the witness {file} cannot be written: {error.strerror or error}") from error
+            raise StorageError(f"the witness {file} cannot be written: {error.strerror or error}") from error
         drawn = None if picture is None else str(picture)
         return Witness(str(file), drawn, checked.classes, checked.margin, checked.distance, checked.centre)
 

@@ -23,10 +23,10 @@ from pyprover.engine import Network, Problem, Settings, verify
 from pyprover.engine.case import Case, beats, cases_of, difference, violation
 from pyprover.engine.ledger import Cover, Ledger
 from pyprover.engine.weights import Ask, combine, project
-from pyprover.errors import UserError
+from pyprover.errors import StorageError, UserError
 from pyprover.query import Avoid, Comparison, Property, Term, Within
 from pyprover.region import Region
-from pyprover.verdict import Answer, Invalid, Outcome, Timeout, Unknown, Valid, Witness
+from pyprover.verdict import Answer, Failure, Invalid, Outcome, Timeout, Unknown, Valid, Witness
 from pyprover.witness import Checked
 from tests.python.networks import Recipe, dense, residual, save, toy
 
@@ -470,6 +470,23 @@ class TestSoftmaxAtTheEnd:
         prop = Avoid(((at_least(0, "1.001"),),))
         asked = [(ball(np.array([0.3, -0.2, 0.5]), 0.01), [Within((0, 1, 2)), prop])]
         assert [o.verdict for o in run(pair[0], asked).outcomes()] == [Valid(), Valid()]
+
+
+class TestStorage:
+    def test_a_witness_that_cannot_be_kept_fails_its_property_alone(self, nets: dict[str, Network]) -> None:
+        """As on a full disk: what is proven stays proven, in the same query and in others."""
+
+        def full(problem: Problem, point: NDArray[np.float32], checked: Checked) -> Witness:
+            raise StorageError("No space left on device")
+
+        region = ball(np.array([0.1, 0.2, -0.3]), 0.01)
+        answer = int(nets["dense"].graph.forward(torch.tensor([[0.1, 0.2, -0.3]], dtype=torch.float64)).argmax())
+        others = tuple(k for k in range(4) if k != answer)
+        found = run(
+            nets["dense"], [(region, [Within((answer,)), Within(others)]), (region, [Within((answer,))])], store=full
+        )
+        assert [o.verdict for o in found.outcomes(0)] == [Valid(), Failure("No space left on device")]
+        assert [o.verdict for o in found.outcomes(1)] == [Valid()]
 
 
 class TestSplit:
