@@ -10,6 +10,7 @@ import faulthandler
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +26,8 @@ examples:
   python -m pyprover operators                    the ONNX operators that it supports
   python -m pyprover replay net.onnx query7-class3-0f3a9c21.npy
                                                   run a witness through ONNX Runtime
+  python -m pyprover vnnlib net.onnx prop.vnnlib --time-limit 60
+                                                  decide a property: unsat, sat, unknown or timeout
   python -m pyprover serve                        answer requests on standard input (started by caisar-ext)
 
 exit status: 0 fine, 3 a mistake in a file or in the usage, 4 a bug of the prover, 130 interrupted
@@ -62,7 +65,22 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("witness", metavar="WITNESS.npy", help="float32, the network's input after normalisation")
     replay.add_argument("--json", action="store_true", help="print JSON")
     replay.set_defaults(run=_replay)
+
+    vnnlib = commands.add_parser("vnnlib", help="decide a VNN-LIB property")
+    vnnlib.add_argument("network", metavar="NET.onnx")
+    vnnlib.add_argument("property", metavar="PROP.vnnlib")
+    vnnlib.add_argument("--time-limit", type=_seconds, default=60.0, metavar="SECONDS", help="wall clock (default 60)")
+    vnnlib.add_argument("--witness", type=Path, metavar="FILE", help="where to write the counterexample")
+    vnnlib.add_argument("--seed", type=int, default=0, help="of the search for counterexamples")
+    vnnlib.set_defaults(run=_vnnlib)
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError
+    return seconds
 
 
 def _serve(_: argparse.Namespace) -> None:
@@ -123,6 +141,24 @@ def _replay(options: argparse.Namespace) -> None:
     for index, value in enumerate(outputs):
         print(f"{'*' if index in classes else ' '} {index:>4}  {value:.9g}")
     print(f"arg-max: {', '.join(map(str, classes))}")
+
+
+def _vnnlib(options: argparse.Namespace) -> None:
+    deadline = time.monotonic() + options.time_limit
+    import torch
+
+    from pyprover.vnnlib.deciding import decide
+
+    torch.set_num_threads(1)
+    decision = decide(options.network, Path(options.property), deadline, options.seed)
+    if decision.reason is not None:
+        print(f"undecided: {decision.reason}", file=sys.stderr)
+    if decision.counterexample is not None and options.witness is not None:
+        try:
+            options.witness.write_text(str(decision.counterexample))
+        except OSError as error:
+            raise UserError(f"the witness {options.witness} cannot be written: {error.strerror}") from error
+    print(decision.result)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
