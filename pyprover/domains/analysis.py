@@ -13,6 +13,7 @@ from torch import Tensor
 from pyprover.domains import interval, zonotope
 from pyprover.domains.affine_image import linearised
 from pyprover.domains.base import Box, gamma
+from pyprover.domains.companion import Alone, Companion
 from pyprover.domains.interval import linear_magnitude, rounding
 from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds
 from pyprover.domains.relaxation import Places, Relaxation, Rows
@@ -21,6 +22,8 @@ from pyprover.ops import Add, Concat, Conv, Dense, Pad, Reshape, Scale, Transpos
 
 Check = Callable[[], None]
 """Called now and then; raises when time is up."""
+
+ALONE = Alone()
 
 
 @final
@@ -66,10 +69,11 @@ def _cut(graph: Graph) -> tuple[Graph, Graph]:
     return Graph(graph.input_shape, graph.nodes[:at]), Graph(graph.shapes[at], moved)
 
 
-def linear_bounds(graph: Graph, region: Box, check: Check) -> Linearised:
+def linear_bounds(graph: Graph, region: Box, check: Check, companion: Companion = ALONE) -> Linearised:
     """The network with its relaxations over regions (batch, *input_shape).
 
-    The input of each non-linear operator gets linear bounds, where they can matter, intersected with intervals.
+    The input of each non-linear operator gets linear bounds, where they can matter, intersected with intervals, and
+    with what a companion knows.
     """
     boxes: list[Box] = [region]
     relaxations: dict[int, Relaxation] = {}
@@ -81,9 +85,11 @@ def linear_bounds(graph: Graph, region: Box, check: Check) -> Linearised:
         if not node.op.linear:
             (source,) = node.inputs
             if source not in tight:
+                boxes[source] = companion.tighten(source, boxes[source])
                 unstable = partial(UNSTABLE[type(node.op)], node.op)
                 boxes[source] = _refined(network, source, boxes[source], unstable, check)
                 tight.add(source)
+            companion.learn(source, boxes[source])
             relaxations[position] = RELAXATIONS[type(node.op)](node.op, boxes[source])
         inputs = tuple(boxes[v] for v in node.inputs)
         result = interval.step(node.op, inputs)
