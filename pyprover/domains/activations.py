@@ -33,6 +33,11 @@ class BoxedLines(Lines):
     offsets: float
 
     @property
+    def box(self) -> Box:
+        """The box of the operator's input."""
+        return Box(self.lower, self.upper)
+
+    @property
     @override
     def magnitude(self) -> Tensor:
         return torch.maximum(super().magnitude, self.size.flatten(1).amax(1) + self.offsets)
