@@ -6,10 +6,11 @@ The ``vnnlib`` package reads version 2.0 only. Literals are kept as text until t
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import reduce
+from functools import cached_property, reduce
 
 from pyprover.mistakes import Place
 from pyprover.vnnlib.formula import RELATIONS, And, Formula, Or, Specification, Sum, compare, negate, refuse
@@ -182,7 +183,12 @@ class _Reader:
         return node.items[0].text, node.items[1:]
 
     def _place(self, node: _Node) -> Place:
-        line = self.text.count("\n", 0, node.start) + 1
-        column = node.start - self.text.rfind("\n", 0, node.start)
+        line = bisect_left(self._ends, node.start)
+        column = node.start - (self._ends[line - 1] if line else -1)
         width = len(node.text) if isinstance(node, _Word) else 1
-        return Place(line, column, line, column + max(width, 1) - 1)
+        return Place(line + 1, column, line + 1, column + max(width, 1) - 1)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """Where lines end."""
+        return [match.start() for match in re.finditer("\n", self.text)]
