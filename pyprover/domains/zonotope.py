@@ -23,16 +23,14 @@ import torch
 from torch import Tensor
 
 from pyprover.domains import interval
-from pyprover.domains.activations import relu_lines
+from pyprover.domains.bands import Band, band_of
 from pyprover.domains.base import TINY, Box, gamma, unit
 from pyprover.domains.interval import absolute, homogeneous
-from pyprover.domains.linear import RELAXATIONS, UNSTABLE
+from pyprover.domains.linear import UNSTABLE
 from pyprover.domains.maxima import max_pool_members, window_members
 from pyprover.domains.noise import BUDGET, DenseNoise, image
-from pyprover.domains.planes import Planes
-from pyprover.domains.relaxation import Lines
 from pyprover.graph import Graph, Operator
-from pyprover.ops import OPERATORS, Concat, Gather, MaxPool, Pad, Relu, Reshape, Transpose
+from pyprover.ops import OPERATORS, Concat, Gather, MaxPool, Pad, Reshape, Transpose
 
 _TERMS = 64
 """More than the roundings on the way of one value through one band."""
@@ -100,83 +98,26 @@ def move(op: Operator, inputs: tuple[Zonotope, ...], _first: int) -> Zonotope:
 
 
 def banded(op: Operator, inputs: tuple[Zonotope, ...], first: int) -> Zonotope:
-    """A function between two planes of one slope; half their distance is a new symbol's.
-
-    The planes are parallel to one of those of the linear domain. Where that has none, only the interval is known.
-    """
+    """A function in a band; half its height is a new symbol's. Where there is no band, only the interval is known."""
     (x,) = inputs
-    relaxation = RELAXATIONS[type(op)](op, x.box)
-    fresh = UNSTABLE[type(op)](op, x.box)
-    if isinstance(relaxation, Lines):
-        return _in_band(x.unsqueezed(), _band(_planes(relaxation), x.box, op), fresh, first)
-    if isinstance(relaxation, Planes):
-        return _in_band(x, _band(relaxation, x.box, op), fresh.any(-1), first)
-    return _independent(interval.step(op, (x.box,)), first)
+    band = band_of(op, x.box)
+    if band is None:
+        return _independent(interval.step(op, (x.box,)), first)
+    return _in_band(along(band, x), band, fresh_symbols(op, x.box), first)
 
 
-def relu_banded(op: Relu, inputs: tuple[Zonotope, ...], first: int) -> Zonotope:
-    """The band of least area (DeepZ, theorem 3.1): the chord above, its parallel through 0 below."""
-    (x,) = inputs
-    lines = relu_lines(op, x.box)
-    planes = _planes(replace(lines, lower_slope=lines.upper_slope, lower_offset=None))
-    return _in_band(x.unsqueezed(), _band(planes, x.box, op), UNSTABLE[Relu](op, x.box), first)
+def along(band: Band, x: Zonotope) -> Zonotope:
+    """A value with the last axis along which the band's planes go."""
+    return x if band.slope.ndim == x.centre.ndim else x.unsqueezed()
 
 
-def _planes(lines: Lines) -> Planes:
-    """Lines as planes over an axis of length one."""
-    lower_offset = torch.zeros_like(lines.upper_offset) if lines.lower_offset is None else lines.lower_offset
-    lower_slope, upper_slope, size = (t.unsqueeze(-1) for t in (lines.lower_slope, lines.upper_slope, lines.size))
-    return Planes(lower_slope, lower_offset, upper_slope, lines.upper_offset, size)
+def fresh_symbols(op: Operator, box: Box) -> Tensor:
+    """Where the operator's result gets symbols of their own, over the box of its input: mask of the result's shape."""
+    unstable = UNSTABLE[type(op)](op, box)
+    return unstable.any(-1) if tuple(unstable.shape[1:]) != op.shape(tuple(unstable.shape[1:])) else unstable
 
 
-@dataclass(frozen=True, eq=False)
-class _Band:
-    """``slope . x + low <= y <= slope . x + high`` along the last axis of x, up to rounding of ``magnitude``.
-
-    ``slope`` is (batch, *shape, n), the others (batch, *shape).
-    """
-
-    slope: Tensor
-    low: Tensor
-    high: Tensor
-    magnitude: Tensor
-
-    def or_interval(self, op: Operator, box: Box) -> _Band:
-        """The interval of the operator's result where that is narrower, or where the band is not finite."""
-        flat = interval.step(op, (box,))
-        keep = self.high - self.low <= flat.upper - flat.lower
-        return _Band(
-            torch.where(keep.unsqueeze(-1), self.slope, 0.0),
-            torch.where(keep, self.low, flat.lower),
-            torch.where(keep, self.high, flat.upper),
-            torch.where(keep, self.magnitude, flat.size),
-        )
-
-
-def _band(planes: Planes, box: Box, op: Operator) -> _Band:
-    """The narrower of the bands that have the slope of one of the planes, and contain both over the operator's box."""
-    lower, upper = (side.reshape(planes.size.shape) for side in (box.lower, box.upper))
-    magnitude = 2 * ((planes.lower_slope.abs() + planes.upper_slope.abs()) * planes.size).sum(-1)
-    magnitude = magnitude + planes.lower_offset.abs() + planes.upper_offset.abs()
-
-    def along(slope: Tensor) -> tuple[Tensor, Tensor]:
-        below, above = planes.lower_slope - slope, planes.upper_slope - slope
-        low = planes.lower_offset + torch.minimum(below * lower, below * upper).sum(-1)
-        return low, planes.upper_offset + torch.maximum(above * lower, above * upper).sum(-1)
-
-    low, high = along(planes.upper_slope)
-    other_low, other_high = along(planes.lower_slope)
-    other = other_high - other_low < high - low
-    band = _Band(
-        torch.where(other.unsqueeze(-1), planes.lower_slope, planes.upper_slope),
-        torch.where(other, other_low, low),
-        torch.where(other, other_high, high),
-        magnitude,
-    )
-    return band.or_interval(op, box)
-
-
-def _in_band(x: Zonotope, band: _Band, fresh: Tensor, first: int) -> Zonotope:
+def _in_band(x: Zonotope, band: Band, fresh: Tensor, first: int) -> Zonotope:
     """A value in a band around x: the half-width is a new symbol's where ``fresh`` holds, and error elsewhere."""
     half = band.high / 2 - band.low / 2
     slope = band.slope.abs()
@@ -203,7 +144,7 @@ def maximum(op: MaxPool, inputs: tuple[Zonotope, ...], first: int) -> Zonotope:
         lead = torch.maximum(lead, _lead(x, anchor, places))
     decided = chosen.decided.reshape(lead.shape)
     lead = torch.where(decided, 0.0, lead)
-    band = _Band(torch.ones_like(lead).unsqueeze(-1), torch.zeros_like(lead), lead, lead)
+    band = Band(torch.ones_like(lead).unsqueeze(-1), torch.zeros_like(lead), lead, lead)
     return _in_band(anchor.unsqueezed(), band.or_interval(op, x.box), ~decided, first)
 
 
@@ -228,7 +169,6 @@ TRANSFORMERS: Mapping[type[Operator], Transformer] = {
     **{op: affine if op.linear else banded for op in OPERATORS},
     **dict.fromkeys((Concat, Gather, Pad, Reshape, Transpose), move),
     MaxPool: maximum,
-    Relu: relu_banded,
 }
 """What is not named is exact when it is affine, and between the lines of the linear domain when it is not."""
 
@@ -239,17 +179,39 @@ def regions_at_once(graph: Graph) -> int:
     return max(1, BUDGET // (8 * symbols * max(prod(shape) for shape in graph.shapes)))
 
 
+class Propagation:
+    """The values over one batch of regions, each computed when it is first asked for, forgotten after its last use."""
+
+    def __init__(self, graph: Graph, region: Box, check: Callable[[], None]) -> None:
+        self.graph = graph
+        self.check = check
+        self._values: dict[int, Zonotope] = {0: from_box(region)}
+        self._symbols = self._values[0].noise.symbols
+        self._next = 0
+
+    def value(self, number: int) -> Zonotope:
+        """A value that is still to be read; ``TooLargeError`` when it needs too much memory."""
+        while self._next < number:
+            self.check()
+            self._step(self._next)
+            self._next += 1
+        return self._values[number]
+
+    def learn(self, number: int, box: Box) -> None:
+        """Take a box inside that of a value: operators that read it are relaxed over it."""
+        self._values[number] = replace(self.value(number), box=box)
+
+    def _step(self, position: int) -> None:
+        node, values = self.graph.nodes[position], self._values
+        inputs = tuple(values[v] for v in node.inputs)
+        result = TRANSFORMERS[type(node.op)](node.op, inputs, self._symbols)
+        values[position + 1] = result.within(interval.step(node.op, tuple(x.box for x in inputs)))
+        self._symbols = max(self._symbols, result.noise.symbols)
+        for v in set(node.inputs):
+            if self.graph.last_use[v] == position:
+                del values[v]
+
+
 def propagate(graph: Graph, region: Box, check: Callable[[], None]) -> Zonotope:
     """The outputs over a box of the input (batch, *input_shape); ``TooLargeError`` when they need too much memory."""
-    values: dict[int, Zonotope] = {0: from_box(region)}
-    symbols = values[0].noise.symbols
-    for position, node in enumerate(graph.nodes):
-        check()
-        inputs = tuple(values[v] for v in node.inputs)
-        result = TRANSFORMERS[type(node.op)](node.op, inputs, symbols)
-        values[position + 1] = result.within(interval.step(node.op, tuple(x.box for x in inputs)))
-        symbols = max(symbols, result.noise.symbols)
-        for v in set(node.inputs):
-            if graph.last_use[v] == position:
-                del values[v]
-    return values[graph.output]
+    return Propagation(graph, region, check).value(graph.output)
