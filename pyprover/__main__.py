@@ -1,6 +1,6 @@
 """The command line of the prover: ``python -m pyprover``.
 
-Built on ``argparse``: four commands with few options need no further dependency.
+Built on ``argparse``: few commands with few options need no further dependency.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import faulthandler
 import json
 import os
 import sys
-import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 from pyprover.errors import ProverError, UserError
+from pyprover.vnnlib.command import add_arguments
+from pyprover.vnnlib.command import run as run_vnnlib
 
 OK, USER_ERROR, BUG, INTERRUPTED = 0, 3, 4, 130
 
@@ -28,6 +30,8 @@ examples:
                                                   run a witness through ONNX Runtime
   python -m pyprover vnnlib net.onnx prop.vnnlib --time-limit 60
                                                   decide a property: unsat, sat, unknown or timeout
+  python -m pyprover vnnlib --instances instances.csv --jobs 2 --csv results.csv --resume
+                                                  run a set, or go on with it
   python -m pyprover serve                        answer requests on standard input (started by caisar-ext)
 
 exit status: 0 fine, 3 a mistake in a file or in the usage, 4 a bug of the prover, 130 interrupted
@@ -66,24 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--json", action="store_true", help="print JSON")
     replay.set_defaults(run=_replay)
 
-    vnnlib = commands.add_parser("vnnlib", help="decide a VNN-LIB property")
-    vnnlib.add_argument("network", metavar="NET.onnx")
-    vnnlib.add_argument("property", metavar="PROP.vnnlib")
-    vnnlib.add_argument("--time-limit", type=_seconds, default=60.0, metavar="SECONDS", help="wall clock (default 60)")
-    vnnlib.add_argument("--witness", type=Path, metavar="FILE", help="where to write the counterexample")
-    vnnlib.add_argument("--seed", type=int, default=0, help="of the search for counterexamples")
-    vnnlib.set_defaults(run=_vnnlib)
+    vnnlib = commands.add_parser("vnnlib", help="decide a VNN-LIB property, or a set of instances")
+    add_arguments(vnnlib)
+    vnnlib.set_defaults(run=run_vnnlib)
     return parser
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
-    return seconds
 
 
 def _serve(_: argparse.Namespace) -> None:
@@ -146,24 +136,6 @@ def _replay(options: argparse.Namespace) -> None:
     print(f"arg-max: {', '.join(map(str, classes))}")
 
 
-def _vnnlib(options: argparse.Namespace) -> None:
-    deadline = time.monotonic() + options.time_limit
-    import torch
-
-    from pyprover.vnnlib.deciding import decide
-
-    torch.set_num_threads(1)
-    decision = decide(options.network, Path(options.property), deadline, options.seed)
-    if decision.reason is not None:
-        print(f"undecided: {decision.reason}", file=sys.stderr)
-    if decision.counterexample is not None and options.witness is not None:
-        try:
-            options.witness.write_text(str(decision.counterexample))
-        except OSError as error:
-            raise UserError(f"the witness {options.witness} cannot be written: {error.strerror}") from error
-    print(decision.result)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     from pyprover.protocol.errors import ProtocolError
@@ -185,6 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BUG
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        return BUG
     return OK
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pyprover.engine import Network, Problem, Settings, verify
 from pyprover.errors import UserError
+from pyprover.protocol.memory import is_out_of_memory
 from pyprover.verdict import Answer, Invalid, Timeout, Valid, Verdict, Witness
 from pyprover.vnnlib.cases import Question, questions
 from pyprover.vnnlib.formula import Specification
@@ -102,6 +103,10 @@ def decide(network: str, file: Path, deadline: float, seed: int = 0) -> Decision
             _verify(run, asked[first:], first, deadline, seed)
     except _FoundError:
         pass
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return Decision("unknown", reason="out of memory")
     return run.decision()
 
 
