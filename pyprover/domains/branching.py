@@ -4,158 +4,254 @@ A held ReLU is linear, and its condition ``s x >= 0`` (s = 1 active, -1 inactive
 multiplier: for every beta >= 0 the least of ``f`` where the condition holds is at least the least of ``f - beta s x``
 over the region. Wang et al., *Beta-CROWN*, arXiv 2103.06624. Lower slopes of the others may be any between the two
 slopes of the ReLU. Bounds of a sub-problem hold there and nowhere else.
+
+What distinguishes sub-problems are two tensors (sub-problems, neurons) over the neurons that are unstable in the
+region. ``phase``: 1 active, -1 inactive, 0 not held. ``value``: the lower slope of those not held, the multiplier beta
+>= 0 of those held.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from pyprover.domains.analysis import RegionBounds
-from pyprover.domains.base import Box
+from pyprover.domains.base import Box, gamma
 from pyprover.domains.linear import Linearised, rewrite
 from pyprover.domains.relaxation import Lines, Places, Relaxation, Rows
+from pyprover.graph import Graph
 from pyprover.ops import Relu
 
 _R = TypeVar("_R", bound=Relaxation)
 
 
 @dataclass(frozen=True, eq=False)
-class HeldLines(Relaxation):
-    """Lines of which some stand under a condition: ``multiplier`` is ``beta s``, (batch, *shape) as the lines."""
-
-    lines: Lines
-    multiplier: Tensor
-
-    @property
-    @override
-    def magnitude(self) -> Tensor:
-        return self.lines.magnitude
-
-    @override
-    def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        form, constant = self.lines.substitute(rows)
-        return form - rows.places.of(self.multiplier), constant
-
-
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """What distinguishes sub-problems, each (sub-problems, neurons) over the neurons that can be held.
-
-    ``phase``: 1 active, -1 inactive, 0 not held. ``slope``: lower slopes of those not held. ``multiplier``: the beta
-    >= 0 of those held. ``offset``: upper offsets, those of the region where not held and 0 where held; the gradient
-    of a bound with respect to it is what the ReLU's upper line costs.
-    """
-
-    phase: Tensor
-    slope: Tensor
-    multiplier: Tensor
-    offset: Tensor
-
-
-@dataclass(frozen=True, eq=False)
 class _Layer:
-    """The unstable neurons of one node: their flat places in its value, and their part of a choice."""
+    """The unstable neurons of one ReLU node.
+
+    ``places`` are their flat places in its value, ``part`` their part of what is known of all neurons. ``chord`` and
+    ``offset`` make their upper lines, ``size`` bounds their |x|; ``slopes`` (1, values) are those of all other neurons.
+    """
 
     position: int
     leak: float
     places: Tensor
     part: slice
+    chord: Tensor
+    offset: Tensor
+    size: Tensor
+    slopes: Tensor
+
+
+class _Held(torch.autograd.Function):
+    """The forms over a ReLU's input for forms over its value, and their constants; see ``HeldLines``."""
+
+    @staticmethod
+    def forward(ctx: Any, coef: Tensor, value: Tensor, lines: HeldLines) -> tuple[Tensor, Tensor]:
+        layer = lines.layer
+        form = coef * layer.slopes
+        some = coef[:, layer.places]
+        positive = some.clamp(min=0)
+        negative = some - positive
+        lower = torch.where(lines.free, value, lines.upper)
+        part = torch.addcmul(negative * lines.upper, positive, lower)
+        form[:, layer.places] = part.addcmul_(value, lines.phase, value=-1)
+        ctx.lines = lines
+        ctx.save_for_backward(some, lower)
+        lines.costs.append(negative * lines.offset)
+        return form, lines.costs[-1].sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        form_grad, constant_grad = gradients
+        lines: HeldLines = ctx.lines
+        some, lower = ctx.saved_tensors
+        back = form_grad * lines.layer.slopes
+        part = form_grad[:, lines.layer.places]
+        positive = some > 0
+        slope = torch.where(positive, lower, lines.upper)
+        offset = torch.where(positive, 0.0, lines.offset)
+        back[:, lines.layer.places] = torch.addcmul(part * slope, constant_grad[:, None], offset)
+        return back, part * torch.where(lines.free, some.clamp(min=0), -lines.phase), None
+
+
+@dataclass(frozen=True, eq=False)
+class HeldLines(Relaxation):
+    """The lines of one ReLU node, row r in sub-problem r; all tensors (sub-problems, neurons of the layer).
+
+    ``upper`` and ``offset`` make the upper lines, 1 or the leak and 0 where held; ``free`` tells where not held.
+    ``costs`` receives what the upper lines cost each row.
+    """
+
+    layer: _Layer
+    phase: Tensor
+    free: Tensor
+    upper: Tensor
+    offset: Tensor
+    value: Tensor
+    costs: list[Tensor]
+
+    @classmethod
+    def of(cls, layer: _Layer, phase: Tensor) -> HeldLines:
+        """The lines for some phases, without values yet."""
+        phase = phase[:, layer.part].to(layer.chord.dtype)
+        free = phase == 0
+        fixed = torch.where(phase > 0, 1.0, layer.leak).to(phase.dtype)
+        upper, offset = torch.where(free, layer.chord, fixed), torch.where(free, layer.offset, 0.0)
+        return cls(layer, phase, free, upper, offset, phase, [])
+
+    @property
+    @override
+    def magnitude(self) -> Tensor:
+        raise NotImplementedError("the rounding of held lines is counted by Branching")
+
+    @override
+    def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        form, constant = _Held.apply(rows.coef.flatten(1), self.value, self)  # type: ignore[no-untyped-call]
+        if rows.coef.dtype == torch.float64:  # the products and differences with multipliers are rounded, too
+            moved = (self.value * self.phase).abs() @ self.layer.size
+            constant = constant - gamma(8, torch.float64) * moved
+        return form.reshape(rows.coef.shape), constant
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """Lower bounds of forms over the outputs, row r in sub-problem r.
+
+    ``value`` (rows,); ``form`` (rows, *input_shape), the bounding form over the input; ``cost`` (rows, neurons), by
+    how much the upper line of each neuron lowers the bound, at most 0.
+    """
+
+    value: Tensor
+    form: Tensor
+    cost: Tensor
 
 
 class Branching:
-    """One region of a batch, ready to be split at its unstable ReLUs."""
+    """One region of a batch, ready to be split at its unstable ReLUs.
 
-    def __init__(self, bounds: RegionBounds, place: int) -> None:
-        self.network = bounds.linearised
-        self.place = place
-        self.layers: list[_Layer] = []
-        count = 0
-        for position, relaxation in sorted(self.network.relaxations.items()):
-            op = self.network.graph.nodes[position].op
-            if isinstance(op, Relu) and isinstance(relaxation, Lines):
-                places = relaxation.upper_offset[place].flatten().nonzero().flatten()
-                self.layers.append(_Layer(position, op.slope, places, slice(count, count + len(places))))
-                count += len(places)
-        self.neurons = count
-        leaks = [torch.full((len(layer.places),), layer.leak, dtype=torch.float64) for layer in self.layers]
-        self.leak = torch.cat(leaks or [torch.zeros(0, dtype=torch.float64)])
+    Bounds come in the type of the forms asked about: those in float64 cover rounding, those in float32 do not.
+    """
 
-    def root(self) -> Choice:
-        """The region itself, as one sub-problem in which nothing is held."""
-        slope, offset = self._gather("lower_slope"), self._gather("upper_offset")
-        nothing = torch.zeros(1, self.neurons, dtype=offset.dtype)
-        return Choice(nothing, slope, nothing, offset)
+    def __init__(self, bounds: RegionBounds, place: int, graph32: Graph) -> None:
+        whole = bounds.linearised
+        self.bounds, self.place = bounds, place
+        self.layers: dict[torch.dtype, list[_Layer]] = {}
+        self.networks: dict[torch.dtype, Linearised] = {}
+        layers = _layers(whole, place)
+        for graph, dtype in ((whole.graph, torch.float64), (graph32, torch.float32)):
+            lines = {p: _taken(r, place, dtype) for p, r in whole.relaxations.items()}
+            box = Box(*(side[place : place + 1].to(dtype) for side in (whole.input.lower, whole.input.upper)))
+            slack: list[Tensor | None] = [None] * len(whole.slack)
+            input_slack = torch.zeros(1, dtype=dtype)
+            if dtype == torch.float64:
+                slack, input_slack = _slack(whole, place, layers), whole.input_slack[place : place + 1]
+            self.layers[dtype] = [_converted(layer, dtype) for layer in layers]
+            self.networks[dtype] = Linearised(graph, box, lines, slack, input_slack)
+        self.neurons = sum(len(layer.places) for layer in layers)
+        self.leak = torch.cat([torch.zeros(0), *(torch.full((len(layer.places),), layer.leak) for layer in layers)])
+        self.slope = torch.cat([torch.zeros(0), *(self._slope(layer) for layer in layers)])
 
-    def _gather(self, name: str) -> Tensor:
-        parts = [self._lines(layer).__dict__[name][self.place].flatten()[layer.places] for layer in self.layers]
-        return torch.cat([torch.zeros(0, dtype=torch.float64), *parts])[None]
-
-    def _lines(self, layer: _Layer) -> Lines:
-        lines = self.network.relaxations[layer.position]
+    def _slope(self, layer: _Layer) -> Tensor:
+        lines = self.networks[torch.float32].relaxations[layer.position]
         assert isinstance(lines, Lines)
-        return lines
+        return lines.lower_slope.flatten()[layer.places]
 
-    def bounds(self, coef: Tensor, choice: Choice) -> tuple[Tensor, Tensor]:
-        """Lower bounds (rows,) of forms over the outputs (rows, outputs), row r in sub-problem r.
+    @property
+    def box(self) -> Box:
+        """The region in float64, (1, *input_shape)."""
+        return self.networks[torch.float64].input
 
-        With the corner of the region (rows, *input_shape) where each is least. Differentiable in all but the phases.
+    def phases(self, phase: Tensor) -> dict[int, Tensor]:
+        """The phases (neurons,) of one sub-problem by node position, each over all values of the node, flat."""
+        found = {}
+        for layer in self.layers[torch.float64]:
+            found[layer.position] = torch.zeros(layer.slopes.shape[1], dtype=torch.float64)
+            found[layer.position][layer.places] = phase[layer.part].to(torch.float64)
+        return found
+
+    def held(self, phase: Tensor, dtype: torch.dtype) -> Held:
+        """Sub-problems with phases (sub-problems, neurons)."""
+        lines = [HeldLines.of(layer, phase) for layer in self.layers[dtype]]
+        return Held(self.networks[dtype], lines)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Sub-problems, by their phases."""
+
+    network: Linearised
+    lines: Sequence[HeldLines]
+
+    def bounds(self, coef: Tensor, value: Tensor) -> Bounded:
+        """Lower bounds of forms over the outputs (sub-problems, outputs), with values (sub-problems, neurons).
+
+        Differentiable in both, but for the costs.
         """
-        count = len(coef)
-        network = self._sub_problems(choice, count)
-        rows = Rows(Places(torch.arange(count)), coef)
+        whole = self.network
+        costs: list[list[Tensor]] = []
+        relaxations = dict(whole.relaxations)
+        for lines in self.lines:
+            costs.append([])
+            relaxations[lines.layer.position] = replace(lines, value=value[:, lines.layer.part], costs=costs[-1])
+        network = Linearised(whole.graph, whole.input, relaxations, whole.slack, whole.input_slack)
+        rows = Rows(Places(torch.zeros(len(coef), dtype=torch.int64)), coef)
         form, constant = rewrite(network, network.graph.output, rows)
         box = network.input
         bound = constant + rows.places.dot(form, box.centre) - rows.places.dot(form.abs(), box.radius)
-        return bound, torch.where(form.detach() > 0, box.lower, box.upper)
+        seen = [c[0] if c else torch.zeros_like(p.upper) for c, p in zip(costs, self.lines, strict=True)]
+        cost = torch.cat([coef.new_zeros(len(coef), 0), *seen], 1).detach()
+        return Bounded(torch.where(bound.isnan(), -torch.inf, bound), form.detach(), cost)
 
-    def _sub_problems(self, choice: Choice, count: int) -> Linearised:
-        """The network over the region, once for each sub-problem."""
-        whole = self.network
-        relaxations = {p: _repeated(r, self.place, count) for p, r in whole.relaxations.items()}
-        for layer in self.layers:
-            relaxations[layer.position] = self._held(layer, choice, relaxations[layer.position])
 
-        def one(values: Tensor) -> Tensor:
-            return values[self.place].expand(count, *values.shape[1:])
-
-        return Linearised(
-            whole.graph,
-            Box(one(whole.input.lower), one(whole.input.upper)),
-            relaxations,
-            [None if slack is None else one(slack) for slack in whole.slack],
-            one(whole.input_slack),
+def _layers(network: Linearised, place: int) -> list[_Layer]:
+    """The ReLU nodes of which some neuron is unstable in a region."""
+    layers, count = [], 0
+    for position, whole in sorted(network.relaxations.items()):
+        op = network.graph.nodes[position].op
+        if not (isinstance(op, Relu) and isinstance(whole, Lines) and whole.lower_offset is None):
+            continue
+        lines = _taken(whole, place, torch.float64)
+        unstable = (lines.upper_offset != 0) | (lines.lower_slope != lines.upper_slope)
+        places = unstable.flatten().nonzero().flatten()
+        if not len(places):
+            continue
+        part = slice(count, count := count + len(places))
+        chord, offset, size = (
+            values.flatten()[places] for values in (lines.upper_slope, lines.upper_offset, lines.size)
         )
+        layers.append(_Layer(position, op.slope, places, part, chord, offset, size, lines.upper_slope.flatten(1)))
+    return layers
 
-    def _held(self, layer: _Layer, choice: Choice, lines: Relaxation) -> HeldLines:
+
+def _converted(layer: _Layer, dtype: torch.dtype) -> _Layer:
+    names = ("chord", "offset", "size", "slopes")
+    return replace(layer, **{name: getattr(layer, name).to(dtype) for name in names})
+
+
+def _slack(whole: Linearised, place: int, layers: Sequence[_Layer]) -> list[Tensor | None]:
+    """The region's slack, with lower slopes of up to 1 in the layers that can be held."""
+    slack = [None if values is None else values[place : place + 1] for values in whole.slack]
+    for layer in layers:
+        lines, known = whole.relaxations[layer.position], slack[layer.position]
         assert isinstance(lines, Lines)
-        phase = choice.phase[:, layer.part]
-        fixed = torch.where(phase > 0, 1.0, layer.leak).to(phase.dtype)
-
-        def placed(old: Tensor, new: Tensor) -> Tensor:
-            return old.flatten(1).index_copy(1, layer.places, new).reshape(old.shape)
-
-        free = lines.upper_slope.flatten(1)[:, layer.places]
-        changed = replace(
-            lines,
-            lower_slope=placed(lines.lower_slope, torch.where(phase == 0, choice.slope[:, layer.part], fixed)),
-            upper_slope=placed(lines.upper_slope, torch.where(phase == 0, free, fixed)),
-            upper_offset=placed(lines.upper_offset, choice.offset[:, layer.part]),
-        )
-        multiplier = placed(torch.zeros_like(lines.upper_slope), choice.multiplier[:, layer.part] * phase)
-        return HeldLines(changed, multiplier)
+        most = (lines.size[place] + lines.upper_offset[place].abs()).amax()
+        slack[layer.position] = None if known is None else known * (most / lines.magnitude[place]).clamp(min=1)
+    return slack
 
 
-def _repeated(relaxation: _R, place: int, count: int) -> _R:
-    """A relaxation over one region of its batch, as often as there are sub-problems."""
+def _taken(relaxation: _R, place: int, dtype: torch.dtype) -> _R:
+    """The part of a relaxation that is about one region of its batch."""
+
+    def one(values: Tensor) -> Tensor:
+        part = values[place : place + 1]
+        return part.to(dtype) if part.is_floating_point() else part
+
     values = {f.name: getattr(relaxation, f.name) for f in fields(relaxation)}  # type: ignore[arg-type]
-    changed = {
-        name: value[place].expand(count, *value.shape[1:])
-        for name, value in values.items()
-        if isinstance(value, Tensor)
-    }
+    changed = {name: one(value) for name, value in values.items() if isinstance(value, Tensor)}
     return replace(relaxation, **changed)  # type: ignore[type-var]

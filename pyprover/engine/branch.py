@@ -1,39 +1,38 @@
 """Branching on ReLUs: a case that stays open on a region is tried with ReLUs held, active or inactive, one by one.
 
-Each sub-problem is bounded by ascent on three things at once: the weights of the case's margins, the lower slopes of
-the ReLUs, and the multipliers of the held ones. With a single margin this is beta-CROWN with intermediate bounds kept
-(Wang et al., arXiv 2103.06624); with several it stays complete where no margin alone could ever be shown, at the cost
-of one row whatever the size of the group. The ReLU to hold is the one whose upper line costs the bound most (Bunel et
-al., *Branch and bound for piecewise linear neural network verification*, JMLR 2020).
+All open cases of a region are searched together: the sub-problems that are bounded at once are the worst ones of each
+open property. A sub-problem in which every ReLU is held is decided by a linear program, so that the search is complete
+for groups, too. The ReLU to hold is chosen among those whose upper lines cost the bound most (Bunel et al., *Branch
+and bound for piecewise linear neural network verification*, JMLR 2020) by bounding both halves (De Palma et al.,
+*Improved branch and bound for neural network verification via Lagrangian decomposition*, arXiv 2104.06718).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from math import isfinite
+from dataclasses import dataclass, replace
+from math import inf, isfinite
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from pyprover.domains.analysis import Check, RegionBounds
-from pyprover.domains.base import unit
-from pyprover.domains.branching import Branching, Choice
-from pyprover.engine.case import Case, Forms
+from pyprover.domains.branching import Bounded, Branching
+from pyprover.engine.ascent import Ascent, SubProblems, joined
+from pyprover.engine.case import Case
+from pyprover.engine.exact import Candidate, Excluded, Part, decide
 from pyprover.engine.ledger import Cover
 from pyprover.engine.problem import Progress
 from pyprover.engine.refute import Refuter
-from pyprover.engine.weights import project
+from pyprover.engine.waiting import Waiting
 
-MOST_SUB_PROBLEMS = 400
-"""For one property of one region; beyond that the bounds seldom catch up, and other queries wait."""
+AT_ONCE = 64
+"""Sub-problems split at once: enough that arithmetic outweighs the calls, few enough to stay near best-first."""
 
-_AT_ONCE = 32
-_FIRST_STEPS = 24
+_FIRST_STEPS = 30
 _STEPS = 10
-_RATE = 0.1
-_TARGET = 0.05
+_CANDIDATES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,180 +44,158 @@ class Site:
     place: int
 
 
-def branch(site: Site, prop: int, refuter: Refuter, check: Check) -> None:
-    """Try the open cases of a property, the worst first; the first that stays open ends it."""
-    progress = site.progress
-    branching = Branching(site.bounds, site.place)
-    if branching.neurons == 0:
-        return
-    left = MOST_SUB_PROBLEMS
-    cases = [case for case in progress.cases[prop] if not progress.ledger.excludes(case)]
-    if not all(0 < len(case.margins) <= progress.classes for case in cases):
-        return
-    for case in sorted(cases, key=lambda case: progress.ledger.margin(case) or 0.0):
-        tree = _Tree(branching, case, progress)
-        while not tree.finished and left > 0:
+def branch(site: Site, refuter: Refuter, check: Check) -> None:
+    """Search until each open property is decided; ``check`` raises to end it before, and what is decided stays."""
+    search = _Search(site, refuter)
+    with torch.no_grad():
+        search.start(check)
+        while search.advance(check):
+            pass
+
+
+class _Search:
+    """The trees of the open cases of one region."""
+
+    def __init__(self, site: Site, refuter: Refuter) -> None:
+        self.site, self.refuter, self.progress = site, refuter, site.progress
+        self.branching = Branching(site.bounds, site.place, refuter.network.graph32)
+        self.owner = _owners(self.progress)
+        self.cases = list(self.owner)
+        self.ascent = Ascent.of(self.branching, self.cases, self.progress.classes)
+        self.least = [inf] * len(self.cases)
+        self.given_up: set[int] = set()
+        self.waiting = Waiting()
+
+    def start(self, check: Check) -> None:
+        """Bound the region itself for each case."""
+        if self.branching.neurons == 0 or not self.cases:
+            return
+        ledger = self.progress.ledger
+        roots = [self.ascent.root(k, ledger.best_margin(case)) for k, case in enumerate(self.cases)]
+        for first in range(0, len(roots), AT_ONCE):
             check()
-            left -= tree.step(prop, refuter)
-            if progress.outcomes[prop] is not None:
-                return
-        if not tree.closed:
+            self._bound(joined(roots[first : first + AT_ONCE]), _FIRST_STEPS)
+        self._close()
+
+    def advance(self, check: Check) -> bool:
+        """Split the worst sub-problems of each open property; whether there were any."""
+        live = self._live()
+        if not live:
+            return False
+        for cases in live:
+            check()
+            parents, neuron = self.waiting.take(cases, max(1, AT_ONCE // len(live)))
+            self._bound(_halves(parents, neuron), _STEPS)
+        self._close()
+        return True
+
+    def _live(self) -> list[Tensor]:
+        """For each open property of which something waits, a mask of its cases."""
+        here = self.waiting.cases()
+        masks = []
+        for k in self.progress.open:
+            mask = torch.tensor([self.owner[case] == k and n in here for n, case in enumerate(self.cases)])
+            if bool(mask.any()):
+                masks.append(mask)
+        return masks
+
+    def _bound(self, some: SubProblems, steps: int) -> None:
+        """Bound sub-problems; keep those that stay open."""
+        found, last = self.ascent.climb(some, steps, 0.0)
+        maybe = (found.bound > 0).nonzero().flatten()
+        bound = torch.full((len(found),), -torch.inf, dtype=torch.float64)
+        if len(maybe):
+            bound[maybe] = self.ascent.conclude(found.only(maybe))
+        for case, value in zip(found.case.tolist(), bound.tolist(), strict=True):
+            if value > 0:
+                self.least[case] = min(self.least[case], value)
+        rows = (~(bound > 0)).nonzero().flatten()
+        if len(rows):
+            self._keep(found.only(rows), Bounded(last.value[rows], last.form[rows], last.cost[rows]))
+
+    def _keep(self, left: SubProblems, last: Bounded) -> None:
+        """Look for witnesses in open sub-problems, and choose where to split them."""
+        self._refute(left, last.form)
+        free = left.phase == 0
+        splittable = free.any(1)
+        for row in (~splittable).nonzero().flatten().tolist():
+            self._decide(left.only(slice(row, row + 1)))
+        rows = splittable.nonzero().flatten()
+        if len(rows):
+            left = left.only(rows)
+            self.waiting.put(left, self._choose(left, torch.where(free, last.cost, torch.inf)[rows]))
+
+    def _choose(self, left: SubProblems, cost: Tensor) -> Tensor:
+        """The neuron of each row for which the worse half has the best bound, among those that cost most."""
+        order = cost.topk(min(_CANDIDATES, cost.shape[1]), largest=False)
+        count = order.indices.shape[1]
+        repeated = left.only(torch.arange(len(left)).repeat_interleave(count))
+        halves = _halves(repeated, order.indices.flatten())
+        value = self.ascent.estimate(halves).value.reshape(2, len(left), count)
+        worse = value.amin(0).masked_fill(order.values == torch.inf, -torch.inf)
+        return order.indices.gather(1, worse.argmax(1, keepdim=True)).squeeze(1)
+
+    def _decide(self, leaf: SubProblems) -> None:
+        """Decide a sub-problem in which every ReLU is held."""
+        case = int(leaf.case)
+        forms = self.ascent.forms
+        valid = forms.valid[case]
+        part = Part(self.site.bounds, self.site.place, self.branching.phases(leaf.phase[0]))
+        answer = decide(part, forms.weights[case][valid], forms.constants[case][valid])
+        if isinstance(answer, Excluded):
+            self.least[case] = min(self.least[case], answer.bound)
             return
-        progress.ledger.record_cover(Cover({case: tree.least}))
+        if isinstance(answer, Candidate):
+            self._try(answer.point[None].numpy())
+        self.given_up.add(case)
 
-
-@dataclass(frozen=True, eq=False)
-class _SubProblems:
-    """Sub-problems with the weights of the margins (sub-problems, margins) and the bounds known (sub-problems,)."""
-
-    weights: Tensor
-    choice: Choice
-    bound: Tensor
-
-    def only(self, rows: Tensor) -> _SubProblems:
-        """Some of them."""
-        return _SubProblems(self.weights[rows], _map(lambda values: values[rows], self.choice), self.bound[rows])
-
-
-def _map(change: Callable[..., Tensor], *choices: Choice) -> Choice:
-    """A function applied to each field of some choices."""
-    return Choice(*(change(*(getattr(choice, f.name) for choice in choices)) for f in fields(Choice)))
-
-
-def _joined(first: _SubProblems, second: _SubProblems) -> _SubProblems:
-    def cat(one: Tensor, two: Tensor) -> Tensor:
-        return torch.cat([one, two])
-
-    return _SubProblems(
-        cat(first.weights, second.weights), _map(cat, first.choice, second.choice), cat(first.bound, second.bound)
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Ascent:
-    """The end of an ascent: better sub-problems, what each ReLU's upper line costs, where each bound is least."""
-
-    found: _SubProblems
-    cost: Tensor
-    corners: Tensor
-
-
-class _Tree:
-    """The sub-problems of one case that wait, and the least bound of those that are excluded."""
-
-    def __init__(self, branching: Branching, case: Case, progress: Progress) -> None:
-        self.branching = branching
-        self.progress = progress
-        self.forms = Forms.of([case], progress.classes)
-        self.least = torch.inf
-        self.stuck = False
-        weights = torch.zeros(1, len(case.margins), dtype=torch.float64)
-        weights[0, progress.ledger.best_margin(case)] = 1
-        self.waiting = _SubProblems(weights, branching.root(), torch.full((1,), -torch.inf, dtype=torch.float64))
-        self.steps = _FIRST_STEPS
-
-    @property
-    def finished(self) -> bool:
-        """Nothing waits, or a sub-problem is open in which nothing is left to hold."""
-        return self.stuck or len(self.waiting.bound) == 0
-
-    @property
-    def closed(self) -> bool:
-        """Every sub-problem is excluded."""
-        return not self.stuck and len(self.waiting.bound) == 0 and isfinite(self.least)
-
-    def step(self, prop: int, refuter: Refuter) -> int:
-        """Bound the worst of what waits, and split what stays open; how many were bounded."""
-        order = self.waiting.bound.argsort()
-        batch, self.waiting = self.waiting.only(order[:_AT_ONCE]), self.waiting.only(order[_AT_ONCE:])
-        ascent = self._ascend(batch)
-        self.steps = _STEPS
-        excluded = ascent.found.bound > 0
-        self.least = min([self.least, *ascent.found.bound[excluded].tolist()])
-        if not bool(excluded.all()):
-            self._refute(ascent.corners[~excluded], refuter)
-            if self.progress.outcomes[prop] is None:
-                self._split(ascent.found.only(~excluded), ascent.cost[~excluded])
-        return len(batch.bound)
-
-    def _ascend(self, start: _SubProblems) -> _Ascent:
-        """Raise the bounds: Adam on slopes and multipliers, projected steps of Polyak's length on weights."""
-        phase, offset = start.choice.phase, start.choice.offset.clone().requires_grad_()
-        slope, multiplier = (
-            values.clone().requires_grad_() for values in (start.choice.slope, start.choice.multiplier)
-        )
-        optimiser = torch.optim.Adam([slope, multiplier], lr=_RATE, maximize=True)
-        weights, best = start.weights, start
-        corners = torch.zeros(0)
-        for _ in range(self.steps):
-            weights = weights.detach().requires_grad_()
-            with torch.enable_grad():
-                value, corners = self._evaluate(weights, Choice(phase, slope, multiplier, offset))
-                optimiser.zero_grad()
-                offset.grad = None
-                value.sum().backward()  # type: ignore[no-untyped-call]
-            better = (value.detach() > best.bound)[:, None]
-            chosen = Choice(
-                phase,
-                *(
-                    torch.where(better, new.detach(), old)
-                    for new, old in (
-                        (slope, best.choice.slope),
-                        (multiplier, best.choice.multiplier),
-                        (offset, best.choice.offset),
-                    )
-                ),
-            )
-            bound = torch.maximum(value.detach(), best.bound)
-            best = _SubProblems(torch.where(better, weights.detach(), best.weights), chosen, bound)
-            if bool((best.bound > 0).all()):
-                break
-            optimiser.step()
-            with torch.no_grad():
-                slope.copy_(torch.maximum(slope, self.branching.leak).clamp(max=1.0))
-                multiplier.clamp_(min=0.0)
-            weights = self._towards(weights, value.detach())
-        assert offset.grad is not None
-        cost = -(offset.grad * offset.detach()) * (phase == 0)
-        return _Ascent(best, cost, corners)
-
-    def _towards(self, weights: Tensor, value: Tensor) -> Tensor:
-        """Weights moved along their gradient by as much as a bound just above zero seems to need."""
-        gradient = weights.grad
-        assert gradient is not None
-        centred = gradient - gradient.mean(1, keepdim=True)
-        missing = _TARGET * value.abs() - value
-        length = missing.clamp(min=0) / centred.square().sum(1).clamp(min=1e-30)
-        return project(weights.detach() + length[:, None] * centred, torch.ones_like(weights, dtype=torch.bool))
-
-    def _evaluate(self, weights: Tensor, choice: Choice) -> tuple[Tensor, Tensor]:
-        """Bounds (sub-problems,) of the combined margin, and the corners of the region where they are reached."""
-        forms, constants = self.forms.weights[0], self.forms.constants[0]
-        bound, corners = self.branching.bounds(weights @ forms, choice)
-        error = 2 * (len(constants) + 2) * unit(weights.dtype) * (weights @ constants.abs())
-        return bound + weights @ constants - error, corners
-
-    def _refute(self, corners: Tensor, refuter: Refuter) -> None:
-        """Try the corner where the case holds most strictly."""
-        inward = self.progress.inward
-        if inward is None:
-            return
-        points = np.clip(corners.flatten(1).numpy().astype(np.float32), *inward).reshape(corners.shape)
-        scores = self.forms.violations(torch.from_numpy(refuter.network.exact_outputs(points)))[:, 0]
+    def _refute(self, left: SubProblems, form: Tensor) -> None:
+        """Try the corners of the region where the bounds are least."""
+        box = self.branching.box
+        corners = torch.where(form > 0, box.lower, box.upper)
+        with torch.inference_mode():
+            outputs = self.refuter.network.graph32.forward(corners.float()).double()
+        scores = self.ascent.forms.violations(outputs).gather(1, left.case[:, None]).squeeze(1)
         best = int(scores.argmax())
         if scores[best] > 0:
-            refuter.try_point(self.progress, points[best], "branch")
+            self._try(corners[best : best + 1].numpy())
 
-    def _split(self, left: _SubProblems, cost: Tensor) -> None:
-        """Hold the ReLU that costs most, either way; sub-problems without a free one make the tree stuck."""
-        free = left.choice.phase == 0
-        if not bool(free.any(1).all()):
-            self.stuck = True
-            return
-        neuron = torch.where(free, cost, -torch.inf).argmax(1)
-        row = torch.arange(len(neuron))
-        for sign in (1.0, -1.0):
-            phase, offset = left.choice.phase.clone(), left.choice.offset.clone()
-            phase[row, neuron], offset[row, neuron] = sign, 0.0
-            half = _SubProblems(left.weights, replace(left.choice, phase=phase, offset=offset), left.bound.clone())
-            self.waiting = _joined(self.waiting, half)
+    def _try(self, points: npt.NDArray[np.float64]) -> None:
+        """Offer a candidate, moved to float32 and into the region."""
+        inward = self.progress.inward
+        if inward is not None:
+            moved = np.clip(points.reshape(len(points), -1).astype(np.float32), *inward)
+            self.refuter.try_point(self.progress, moved.reshape(points.shape)[0], "branch")
+
+    def _close(self) -> None:
+        """Record the cases of which nothing waits, settle what they prove, and forget what is not asked any more."""
+        here = self.waiting.cases()
+        for k, case in enumerate(self.cases):
+            if k not in here and k not in self.given_up and isfinite(self.least[k]):
+                self.progress.ledger.record_cover(Cover({case: self.least[k]}))
+        self.progress.settle_proven("branch")
+        for k in here:
+            if k in self.given_up or self.progress.ledger.excludes(self.cases[k]):
+                self.waiting.drop(k)
+
+
+def _owners(progress: Progress) -> dict[Case, int]:
+    """The open cases of open properties, each with the first property that has it."""
+    owner: dict[Case, int] = {}
+    for k in progress.open:
+        cases = [case for case in progress.cases[k] if not progress.ledger.excludes(case)]
+        if progress.notes[k] is None and all(0 < len(case.margins) <= progress.classes for case in cases):
+            for case in cases:
+                owner.setdefault(case, k)
+    return owner
+
+
+def _halves(parents: SubProblems, neuron: Tensor) -> SubProblems:
+    """Each sub-problem twice: first all with their neuron active, then all with it inactive."""
+    row = torch.arange(len(parents))
+    halves = []
+    for sign in (1, -1):
+        phase, value = parents.phase.clone(), parents.value.clone()
+        phase[row, neuron], value[row, neuron] = sign, 0.0
+        halves.append(replace(parents, phase=phase, value=value, bound=torch.full_like(parents.bound, -torch.inf)))
+    return joined(halves)

@@ -129,12 +129,8 @@ class _Cascade:
             progress.settle_proven("split")
 
     def _branch(self, check: Check, batch: list[Progress]) -> None:
-        """Larger groups first: they are likelier to be proven."""
         for progress in batch:
-            site = self.sites[progress]
-            for k in reversed([k for k in progress.open if progress.notes[k] is None]):
-                branch(site, k, self.refuter, check)
-            progress.settle_proven("branch")
+            branch(self.sites[progress], self.refuter, check)
 
     def _unfinished(self, progress: Progress) -> bool:
         if progress.problem.region.empty:

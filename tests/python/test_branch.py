@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,13 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyprover.domains.analysis import bound_regions
+from pyprover.domains.analysis import Check, bound_regions
 from pyprover.domains.base import Box
-from pyprover.domains.branching import Branching, Choice
+from pyprover.domains.branching import Branching
 from pyprover.engine import Network, Problem, Settings, verify
 from pyprover.engine.branch import Site, branch
 from pyprover.engine.case import violation
-from pyprover.engine.problem import Progress
+from pyprover.engine.problem import OutOfTimeError, Progress
 from pyprover.engine.prove import exclude, open_goals
 from pyprover.engine.refute import Refuter
 from pyprover.graph import Graph
@@ -81,30 +82,36 @@ def test_bounds_hold_in_their_sub_problem(nets: dict[str, Network], name: str, s
     """Phases are those of some point, so that sub-problems are not empty; slopes and multipliers are arbitrary."""
     graph, rng = nets[name].graph, np.random.default_rng(seed)
     box = box_of(ball(rng.normal(size=graph.input_shape), radius), graph)
-    branching = Branching(bound_regions("linear", graph, box, never), 0)
+    branching = Branching(bound_regions("linear", graph, box, never), 0, nets[name].graph32)
     share = torch.from_numpy(rng.random((400, *graph.input_shape)))
     points = box.lower + (box.upper - box.lower) * share
-    signs = torch.cat(
-        [preactivations(graph, points)[layer.position][:, layer.places] for layer in branching.layers], dim=1
-    ).sign()
-    root = branching.root()
+    before = preactivations(graph, points)
+    layers = branching.layers[torch.float64]
+    signs = torch.cat([points.flatten(1)[:, :0], *(before[it.position][:, it.places] for it in layers)], dim=1).sign()
     held = torch.from_numpy(rng.random((6, branching.neurons)) < 0.3)
     phase = torch.where(held, signs[:6], 0.0)
-    leak = branching.leak
-    choice = Choice(
-        phase,
-        leak + (1 - leak) * torch.from_numpy(rng.random(phase.shape)),
-        torch.from_numpy(rng.exponential(size=phase.shape)),
-        torch.where(phase == 0, root.offset, 0.0),
-    )
+    leak = branching.leak.double()
+    slope = leak + (1 - leak) * torch.from_numpy(rng.random(phase.shape))
+    value = torch.where(held, torch.from_numpy(rng.exponential(size=phase.shape)), slope)
     coef = torch.from_numpy(rng.normal(size=(6, 4)))
-    bound, corners = branching.bounds(coef, choice)
+    bounded = branching.held(phase, torch.float64).bounds(coef, value)
     outputs = graph.forward(points)
     for k in range(6):
         inside = ((signs == phase[k]) | (phase[k] == 0)).all(1)
         assert bool(inside[k])
-        assert float(bound[k]) <= float((outputs[inside] @ coef[k]).min())
-    assert bool(((corners >= box.lower) & (corners <= box.upper)).all())
+        assert float(bounded.value[k]) <= float((outputs[inside] @ coef[k]).min())
+    rough = branching.held(phase, torch.float32).bounds(coef.float(), value.float())
+    torch.testing.assert_close(rough.value.double(), bounded.value, rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_are_those_of_the_bound(nets: dict[str, Network]) -> None:
+    graph, rng = nets["leaky"].graph, np.random.default_rng(3)
+    box = box_of(ball(rng.normal(size=graph.input_shape), 1.0), graph)
+    branching = Branching(bound_regions("linear", graph, box, never), 0, nets["leaky"].graph32)
+    phase = torch.from_numpy(rng.integers(-1, 2, (3, branching.neurons)).astype(float))
+    value = torch.from_numpy(rng.uniform(0.2, 0.8, phase.shape)).requires_grad_()
+    coef = torch.from_numpy(rng.normal(size=(3, 4))).requires_grad_()
+    assert torch.autograd.gradcheck(lambda c, v: branching.held(phase, torch.float64).bounds(c, v).value, (coef, value))
 
 
 def test_the_root_gives_the_bound_of_the_region(nets: dict[str, Network]) -> None:
@@ -118,21 +125,32 @@ def test_the_root_gives_the_bound_of_the_region(nets: dict[str, Network]) -> Non
     coef = torch.eye(4, dtype=torch.float64)
     for place in (0, 1):
         expected = lower_bounds(bounds.linearised, graph.output, Rows(Places(torch.full((4,), place)), coef))
-        for row in range(4):
-            found, _ = Branching(bounds, place).bounds(coef[row : row + 1], Branching(bounds, place).root())
-            torch.testing.assert_close(found, expected[row : row + 1])
+        branching = Branching(bounds, place, nets["mixed"].graph32)
+        phase = torch.zeros(4, branching.neurons)
+        found = branching.held(phase, torch.float64).bounds(coef, branching.slope.double().expand(4, -1)).value
+        torch.testing.assert_close(found, expected)
 
 
-def attempt(network: Network, region: Region, groups: list[tuple[int, ...]]) -> Progress:
+def ending_after(calls: int) -> Check:
+    """Time that is up after so many looks at the clock."""
+    left = iter(range(calls))
+
+    def check() -> None:
+        if next(left, None) is None:
+            raise OutOfTimeError
+
+    return check
+
+
+def attempt(network: Network, region: Region, groups: list[tuple[int, ...]], check: Check = never) -> Progress:
     """Linear bounds, then branching on each property."""
     progress = Progress.start(Problem(0, region, tuple(map(Within, groups))), network.graph.outputs)
     bounds = bound_regions("linear", network.graph, box_of(region, network.graph), never)
     exclude(bounds, [progress], open_goals, never)
     progress.settle_proven("linear")
     refuter = Refuter(network, keep)
-    for k in list(progress.open):
-        branch(Site(progress, bounds, 0), k, refuter, never)
-    progress.settle_proven("branch")
+    with suppress(OutOfTimeError):
+        branch(Site(progress, bounds, 0), refuter, check)
     return progress
 
 
@@ -184,17 +202,23 @@ def test_weights_make_it_complete(nets: dict[str, Network]) -> None:
     network, region = nets["toy"], ball(np.zeros(2), 1.0)
     progress = Progress.start(Problem(0, region, (Within((0, 1)),)), 3)
     bounds = bound_regions("linear", network.graph, box_of(region, network.graph), never)
-    branch(Site(progress, bounds, 0), 0, Refuter(network, keep), never)
-    progress.settle_proven("branch")
+    branch(Site(progress, bounds, 0), Refuter(network, keep), never)
     assert progress.outcomes[0] is not None
     assert progress.outcomes[0].verdict == Valid()
 
 
-def test_effort_is_bounded(nets: dict[str, Network], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyprover.engine.branch.MOST_SUB_PROBLEMS", 1)
-    progress = attempt(nets["wide"], ball(np.zeros(20), 1.0), [(0,)])
-    assert progress.outcomes[0] is None or isinstance(progress.outcomes[0].verdict, Invalid)
-    assert not progress.ledger.excludes(progress.cases[0][0])
+def test_what_is_decided_before_the_end_stays(nets: dict[str, Network]) -> None:
+    """Time ends after more and more batches: what is decided only grows, and agrees with the decision in the end."""
+    region, groups = ball(np.zeros(20), 0.3), [(0,), (0, 1), (0, 1, 2)]
+    final = [outcome and type(outcome.verdict) for outcome in attempt(nets["wide"], region, groups).outcomes]
+    counts = []
+    for batches in (0, 1, 2, 4, 16, 64):
+        progress = attempt(nets["wide"], region, groups, ending_after(batches))
+        found = [outcome and type(outcome.verdict) for outcome in progress.outcomes]
+        assert all(one is None or one is other for one, other in zip(found, final, strict=True))
+        counts.append(sum(one is not None for one in found))
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
 
 
 def test_a_network_without_relus_is_left_alone(tmp_path: Path) -> None:

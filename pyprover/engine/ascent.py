@@ -1,0 +1,157 @@
+"""Ascent on sub-problems: weights of margins, lower slopes and multipliers of ReLUs, all at once.
+
+With a single margin this is beta-CROWN with intermediate bounds kept (Wang et al., arXiv 2103.06624); with several it
+stays complete where no margin alone could ever be shown, at the cost of one row whatever the size of the group. The
+ascent is in float32; what it ends with is bounded once more in float64, and only that counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from pyprover.domains.base import unit
+from pyprover.domains.branching import Bounded, Branching
+from pyprover.engine.case import Case, Forms
+from pyprover.engine.weights import project
+
+_RATE = 0.1
+_DECAY = (0.9, 0.999)
+_TARGET = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class SubProblems:
+    """Sub-problems of several cases; row r is about case ``case[r]``.
+
+    ``phase`` (rows, neurons) int8 and ``value`` (rows, neurons) float32: see `pyprover.domains.branching`; ``weights``
+    (rows, margins) float32, 0 where a case has fewer margins; ``bound`` (rows,) float32, the best known.
+    """
+
+    case: Tensor
+    phase: Tensor
+    value: Tensor
+    weights: Tensor
+    bound: Tensor
+
+    def __len__(self) -> int:
+        return len(self.bound)
+
+    def only(self, rows: Tensor | slice) -> SubProblems:
+        """Some of them."""
+        return SubProblems(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+def joined(parts: Sequence[SubProblems]) -> SubProblems:
+    """All of several."""
+    return SubProblems(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(SubProblems)))
+
+
+@dataclass(frozen=True, eq=False)
+class Ascent:
+    """Cases bounded over the sub-problems of one region."""
+
+    branching: Branching
+    forms: Forms
+
+    @classmethod
+    def of(cls, branching: Branching, cases: Sequence[Case], outputs: int) -> Ascent:
+        """For some cases."""
+        return cls(branching, Forms.of(cases, outputs))
+
+    def root(self, case: int, margin: int) -> SubProblems:
+        """The region itself, with all weight on one margin."""
+        weights = torch.zeros(1, self.forms.valid.shape[1])
+        weights[0, margin] = 1
+        nothing = torch.zeros(1, self.branching.neurons, dtype=torch.int8)
+        return SubProblems(
+            torch.tensor([case]), nothing, self.branching.slope[None], weights, torch.full((1,), -torch.inf)
+        )
+
+    def conclude(self, some: SubProblems) -> Tensor:
+        """Bounds (rows,) in float64, rounding included."""
+        forms, constants = self.forms.weights[some.case], self.forms.constants[some.case]
+        weights = some.weights.double()
+        coef = torch.einsum("rm,rmo->ro", weights, forms)
+        bound = self.branching.held(some.phase, torch.float64).bounds(coef, some.value.double()).value
+        error = 2 * (weights.shape[1] + 2) * unit(torch.float64) * (weights * constants.abs()).sum(1)
+        return bound + (weights * constants).sum(1) - error
+
+    def estimate(self, some: SubProblems) -> Bounded:
+        """Bounds in float32, rounding apart."""
+        coef, constant = self.combined(some.case, some.weights)
+        bounded = self.branching.held(some.phase, torch.float32).bounds(coef, some.value)
+        return replace(bounded, value=bounded.value + constant)
+
+    def combined(self, case: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The forms (rows, outputs) and constants (rows,) of weighted margins, float32."""
+        coef = torch.einsum("rm,rmo->ro", weights, self.forms.weights[case].float())
+        return coef, (weights * self.forms.constants[case].float()).sum(1)
+
+    def climb(self, start: SubProblems, steps: int, enough: float) -> tuple[SubProblems, Bounded]:
+        """Better sub-problems, and the last evaluation of each; it stops when all are above ``enough``."""
+        climb = _Climb(self, start)
+        for step in range(steps):
+            climb.step(step)
+            if bool((climb.best.bound > enough).all()):
+                break
+        assert climb.last is not None
+        return climb.best, climb.last
+
+
+class _Climb:
+    """The state of one ascent."""
+
+    def __init__(self, ascent: Ascent, start: SubProblems) -> None:
+        self.ascent = ascent
+        self.best = start
+        phase = start.phase.float()
+        self.held = ascent.branching.held(phase, torch.float32)
+        free = phase == 0
+        self.floor = torch.where(free, ascent.branching.leak, 0.0)
+        self.ceiling = torch.where(free, 1.0, torch.inf)
+        self.value, self.weights = start.value, start.weights
+        self.first, self.second = torch.zeros_like(self.value), torch.zeros_like(self.value)
+        self.last: Bounded | None = None
+
+    def step(self, step: int) -> None:
+        """Evaluate, keep what is better, move."""
+        value = self.value.detach().requires_grad_()
+        several = self.weights.shape[1] > 1
+        weights = self.weights.detach().requires_grad_(several)
+        with torch.enable_grad():
+            coef, constant = self.ascent.combined(self.best.case, weights)
+            bounded = self.held.bounds(coef, value)
+            bound = bounded.value + constant
+            bound.sum().backward()  # type: ignore[no-untyped-call]
+        bound, self.last = bound.detach(), bounded
+        better = bound > self.best.bound
+        self.best = replace(
+            self.best,
+            value=torch.where(better[:, None], value.detach(), self.best.value),
+            weights=torch.where(better[:, None], weights.detach(), self.best.weights),
+            bound=torch.where(better, bound, self.best.bound),
+        )
+        assert value.grad is not None
+        self._adam(step, value.detach(), value.grad)
+        if weights.grad is not None:
+            self._towards(weights.detach(), weights.grad, bound)
+
+    def _adam(self, step: int, value: Tensor, gradient: Tensor) -> None:
+        one, two = _DECAY
+        self.first.mul_(one).add_(gradient, alpha=1 - one)
+        self.second.mul_(two).addcmul_(gradient, gradient, value=1 - two)
+        rate = _RATE * (1 - two ** (step + 1)) ** 0.5 / (1 - one ** (step + 1))
+        moved = torch.addcdiv(value, self.first, self.second.sqrt().add_(1e-8), value=rate)
+        self.value = torch.clamp(moved, self.floor, self.ceiling)
+
+    def _towards(self, weights: Tensor, gradient: Tensor, bound: Tensor) -> None:
+        """Weights moved along their gradient by as much as a bound just above zero seems to need (Polyak)."""
+        valid = self.ascent.forms.valid[self.best.case]
+        centred = (gradient - (gradient * valid).sum(1, keepdim=True) / valid.sum(1, keepdim=True)) * valid
+        missing = _TARGET * bound.abs() - bound
+        length = missing.clamp(min=0) / centred.square().sum(1).clamp(min=1e-30)
+        self.weights = project(weights + length[:, None] * centred, valid)
