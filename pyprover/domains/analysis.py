@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pyprover.domains import interval, zonotope
 from pyprover.domains.affine_image import linearised
-from pyprover.domains.base import Box, gamma
+from pyprover.domains.base import TINY, Box, gamma
 from pyprover.domains.companion import Alone, Companion
 from pyprover.domains.interval import linear_magnitude, rounding
 from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds
@@ -79,7 +79,7 @@ def linear_bounds(graph: Graph, region: Box, check: Check, companion: Companion 
     relaxations: dict[int, Relaxation] = {}
     slack: list[Tensor | None] = []
     flat_gamma = gamma(2 * region.lower[0].numel() + 8, region.lower.dtype)
-    network = Linearised(graph, region, relaxations, slack, flat_gamma * region.size.flatten(1).amax(1))
+    network = Linearised(graph, region, relaxations, slack, flat_gamma * (region.size.flatten(1).amax(1) + TINY))
     tight = _tight(graph)
     for position, node in enumerate(graph.nodes):
         if not node.op.linear:
@@ -93,7 +93,8 @@ def linear_bounds(graph: Graph, region: Box, check: Check, companion: Companion 
             relaxations[position] = RELAXATIONS[type(node.op)](node.op, boxes[source])
         inputs = tuple(boxes[v] for v in node.inputs)
         result = interval.step(node.op, inputs)
-        slack.append(_slack(node.op, inputs, result, relaxations.get(position)))
+        magnitude = _magnitude(node.op, inputs, relaxations.get(position))
+        slack.append(None if magnitude is None else rounding(inputs, result.lower, graph.output) * magnitude)
         boxes.append(result)
     return network
 
@@ -119,12 +120,14 @@ Zonotopes are not among them: on the examples they add nothing at more than twen
 """
 
 
-def _slack(op: Operator, inputs: tuple[Box, ...], result: Box, relaxation: Relaxation | None) -> Tensor | None:
-    """The rounding error of rewriting forms over the operator's result, for one unit of their norm: (batch,)."""
-    if isinstance(op, Reshape | Transpose | Pad | Concat):
+def _magnitude(op: Operator, inputs: tuple[Box, ...], relaxation: Relaxation | None) -> Tensor | None:
+    """The scale (batch,) of what is added up in rewriting one unit of a form; ``None`` where values only move.
+
+    A concatenation adds up the forms over a value that it holds twice.
+    """
+    if isinstance(op, Reshape | Transpose | Pad):
         return None
-    magnitude = linear_magnitude(op, inputs).flatten(1).amax(1) if relaxation is None else relaxation.magnitude
-    return rounding(inputs, result.lower) * magnitude
+    return linear_magnitude(op, inputs).flatten(1).amax(1) if relaxation is None else relaxation.magnitude
 
 
 def _tight(graph: Graph) -> set[int]:

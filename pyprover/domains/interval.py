@@ -64,10 +64,10 @@ def linear_magnitude(op: Operator, boxes: tuple[Box, ...]) -> Tensor:
     return absolute(op).forward(*(box.size for box in boxes))
 
 
-def rounding(boxes: tuple[Box, ...], result: Tensor) -> float:
-    """Relative error of the sums in one step, from and to values of these shapes, either way."""
+def rounding(boxes: tuple[Box, ...], result: Tensor, more: int = 0) -> float:
+    """Relative error of the sums in one step, from and to values of these shapes, either way, and of some more sums."""
     terms = sum(prod(box.lower.shape[1:]) for box in boxes) + prod(result.shape[1:])
-    return gamma(terms + 8, result.dtype)
+    return gamma(terms + more + 8, result.dtype)
 
 
 def affine(op: Operator, boxes: tuple[Box, ...]) -> Box:

@@ -157,6 +157,11 @@ class Linearised:
     slack: Sequence[Tensor | None]
     input_slack: Tensor
 
+    @property
+    def output_slack(self) -> Tensor:
+        """The slack of the last step that is not a mere move: it bounds the size of the outputs too."""
+        return next((slack for slack in reversed(self.slack) if slack is not None), self.input_slack)
+
 
 def rewrite(network: Linearised, value: int, rows: Rows) -> tuple[Tensor, Tensor]:
     """Forms over the input (rows, *input_shape) and constants (rows,) that never exceed the rows, rounding included."""

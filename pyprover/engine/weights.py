@@ -31,11 +31,23 @@ class Combination:
     bound: float
 
 
+def rounding_error(slack: Tensor, forms: Forms, weights: Tensor) -> Tensor:
+    """By how much rounding moves margins combined with weights (rows, margins) at most: (rows,).
+
+    ``slack`` (rows,) is the network's ``output_slack``: it pays for weights of the outputs that are rounded and added
+    up, as many as there are outputs, in proportion to their sizes before any cancels another.
+    """
+    _, margins, outputs = forms.weights.shape
+    sizes = (weights * forms.weights.abs().sum(2)).sum(1)
+    constants = (weights * forms.constants.abs()).sum(1)
+    share = max(1.0, (margins + 2) / (outputs + 8))
+    return share * slack * sizes + 2 * (margins + 2) * unit(weights.dtype) * constants
+
+
 def evaluate(network: Linearised, forms: Forms, places: Places, simplex: Tensor) -> tuple[Tensor, Tensor]:
     """Bounds (cases,) of the combinations with weights (cases, margins), and a supergradient (cases, margins).
 
-    Rounding of the combined coefficients is within the slack of the network's last step, which counts more terms;
-    that of the constants is added here.
+    Rounding included.
     """
     with torch.enable_grad():
         coef = torch.einsum("km,kmo->ko", simplex, forms.weights).requires_grad_()
@@ -43,7 +55,7 @@ def evaluate(network: Linearised, forms: Forms, places: Places, simplex: Tensor)
         form_bounds = lower_bounds(network, network.graph.output, rows)
         (vertex,) = torch.autograd.grad(form_bounds.sum(), coef)
     constant = (simplex * forms.constants).sum(1)
-    error = 2 * (simplex.shape[1] + 2) * unit(coef.dtype) * (simplex * forms.constants.abs()).sum(1)
+    error = rounding_error(places.of(network.output_slack), forms, simplex)
     slopes = torch.einsum("kmo,ko->km", forms.weights, vertex) + forms.constants
     return form_bounds.detach() + constant - error, slopes
 
