@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from pyprover.domains.patches import Crop
+
 
 @dataclass(frozen=True, eq=False)
 class Places:
@@ -19,9 +21,14 @@ class Places:
     sample: Tensor
 
     @cached_property
+    def first(self) -> int:
+        """The place of the first row's region."""
+        return int(self.sample[0])
+
+    @cached_property
     def single(self) -> bool:
         """All rows are about one region: what is known of it is then broadcast, not copied."""
-        return bool((self.sample == self.sample[0]).all())
+        return bool((self.sample == self.first).all())
 
     @cached_property
     def aligned(self) -> bool:
@@ -31,24 +38,28 @@ class Places:
     def of(self, values: Tensor) -> Tensor:
         """Each row's part of what is known of a batch: (rows, ...), or (1, ...) when all rows are about one region."""
         if self.single:
-            return values[self.sample[:1]]
+            return values[self.first : self.first + 1]
         return values if self.aligned and len(values) == len(self.sample) else values[self.sample]
 
     def dot(self, coef: Tensor, values: Tensor) -> Tensor:
         """Product of forms (rows, ...) with each row's part of values (batch, ...): (rows,)."""
         flat = coef.flatten(1)
         if self.single:
-            return flat @ values[self.sample[0]].flatten()
+            return flat @ values[self.first].flatten()
         product: Tensor = torch.linalg.vecdot(flat, self.of(values).flatten(1))
         return product
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Linear forms over one value, ``coef`` (rows, *shape), each for one region of a batch."""
+    """Linear forms over one value, ``coef`` (rows, *shape), each for one region of a batch.
+
+    With a crop they are 0 outside a part of a map, and ``coef`` is (rows, channels, *crop.size).
+    """
 
     places: Places
     coef: Tensor
+    crop: Crop | None = None
 
 
 class Relaxation(ABC):
@@ -61,7 +72,15 @@ class Relaxation(ABC):
 
     @abstractmethod
     def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """Forms (rows, *input shape) and constants (rows,) that together never exceed the rows given."""
+        """Forms (rows, *input shape) and constants (rows,) that together never exceed the rows given.
+
+        Rows are whole, or cropped as the relaxation is.
+        """
+
+    def cropped(self, crop: Crop) -> Relaxation | None:
+        """The relaxation of a part of a map, for rows that are 0 elsewhere; ``None`` where that is not kept apart."""
+        del crop
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +104,16 @@ class Lines(Relaxation):
         if self.lower_offset is not None:
             lower = lower + self.lower_offset.abs()
         return torch.maximum(lower, upper).flatten(1).amax(1)
+
+    @override
+    def cropped(self, crop: Crop) -> Lines:
+        return Lines(
+            crop.of(self.lower_slope),
+            None if self.lower_offset is None else crop.of(self.lower_offset),
+            crop.of(self.upper_slope),
+            crop.of(self.upper_offset),
+            crop.of(self.size),
+        )
 
     @override
     def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
