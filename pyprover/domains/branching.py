@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -26,6 +27,7 @@ from pyprover.domains.linear import Linearised, rewrite
 from pyprover.domains.relaxation import Lines, Places, Relaxation, Rows
 from pyprover.graph import Graph
 from pyprover.ops import Relu
+from pyprover.rounding import up32
 
 _R = TypeVar("_R", bound=Relaxation)
 
@@ -154,8 +156,8 @@ class Branching:
             self.layers[dtype] = [_converted(layer, dtype) for layer in layers]
             self.networks[dtype] = Linearised(graph, box, lines, slack, input_slack)
         self.neurons = sum(len(layer.places) for layer in layers)
-        self.leak = torch.cat([torch.zeros(0), *(torch.full((len(layer.places),), layer.leak) for layer in layers)])
-        self.slope = torch.cat([torch.zeros(0), *(self._slope(layer) for layer in layers)])
+        self.leak = torch.cat([torch.zeros(0), *(_leaks(layer) for layer in layers)])
+        self.slope = torch.cat([torch.zeros(0), *(self._slope(layer) for layer in layers)]).maximum(self.leak)
 
     def _slope(self, layer: _Layer) -> Tensor:
         lines = self.networks[torch.float32].relaxations[layer.position]
@@ -227,6 +229,11 @@ def _layers(network: Linearised, place: int) -> list[_Layer]:
         )
         layers.append(_Layer(position, op.slope, places, part, chord, offset, size, lines.upper_slope.flatten(1)))
     return layers
+
+
+def _leaks(layer: _Layer) -> Tensor:
+    """The least slope of each neuron in float32, rounded up: a lower slope below it is not sound."""
+    return torch.full((len(layer.places),), float(up32(np.array([layer.leak]))[0]))
 
 
 def _converted(layer: _Layer, dtype: torch.dtype) -> _Layer:

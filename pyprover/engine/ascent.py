@@ -13,10 +13,9 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from pyprover.domains.base import unit
 from pyprover.domains.branching import Bounded, Branching
 from pyprover.engine.case import Case, Forms
-from pyprover.engine.weights import project
+from pyprover.engine.weights import project, rounding_error
 
 _RATE = 0.1
 _DECAY = (0.9, 0.999)
@@ -73,12 +72,12 @@ class Ascent:
 
     def conclude(self, some: SubProblems) -> Tensor:
         """Bounds (rows,) in float64, rounding included."""
-        forms, constants = self.forms.weights[some.case], self.forms.constants[some.case]
+        forms = self.forms.of_cases(some.case)
         weights = some.weights.double()
-        coef = torch.einsum("rm,rmo->ro", weights, forms)
-        bound = self.branching.held(some.phase, torch.float64).bounds(coef, some.value.double()).value
-        error = 2 * (weights.shape[1] + 2) * unit(torch.float64) * (weights * constants.abs()).sum(1)
-        return bound + (weights * constants).sum(1) - error
+        coef = torch.einsum("rm,rmo->ro", weights, forms.weights)
+        held = self.branching.held(some.phase, torch.float64)
+        bound = held.bounds(coef, some.value.double()).value
+        return bound + (weights * forms.constants).sum(1) - rounding_error(held.network.output_slack, forms, weights)
 
     def estimate(self, some: SubProblems) -> Bounded:
         """Bounds in float32, rounding apart."""

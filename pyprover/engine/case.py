@@ -117,6 +117,10 @@ class Forms:
             valid[k, :count] = True
         return cls(weights, constants, valid)
 
+    def of_cases(self, rows: Tensor) -> Forms:
+        """The forms of some of the cases, in this order."""
+        return Forms(self.weights[rows], self.constants[rows], self.valid[rows])
+
     def violations(self, values: Tensor) -> Tensor:
         """How strictly each case holds at outputs (points, outputs): (points, cases), positive when it does."""
         margins = torch.einsum("cmo,po->pcm", self.weights, values) + self.constants

@@ -80,7 +80,7 @@ def read_relu(source: Source, builder: Builder) -> Variable:
 
 def read_leaky_relu(source: Source, builder: Builder) -> Variable:
     """ONNX `LeakyRelu`; a slope outside [0, 1) makes it a `PRelu`."""
-    slope = float(source.attribute("alpha", 0.01))
+    slope = source.real("alpha", 0.01)
     op = Relu(slope) if 0.0 <= slope < 1.0 else PRelu(tensor(np.array(slope)))
     return builder.emit(source, op, source.variable())
 

@@ -174,7 +174,7 @@ def read_batch_normalization(source: Source, builder: Builder) -> Variable:
     source.require("spatial", 1)
     x = source.variable()
     scale, shift, mean, variance = (source.constant(i).astype(np.float64) for i in range(1, 5))
-    factor = scale / np.sqrt(variance + float(source.attribute("epsilon", 1e-5)))
+    factor = scale / np.sqrt(variance + source.real("epsilon", 1e-5))
     offset = shift - mean * factor
     plane = (-1, *(1 for _ in x.shape[1:]))
     return builder.emit(source, Scale(tensor(factor.reshape(plane)), tensor(offset.reshape(plane))), x)

@@ -158,13 +158,13 @@ def read_clip(source: Source, builder: Builder) -> Variable:
 
 def read_elu(source: Source, builder: Builder) -> Variable:
     """ONNX `Elu`."""
-    return _emit_elu(source, builder, float(source.attribute("alpha", 1.0)))
+    return _emit_elu(source, builder, source.real("alpha", 1.0))
 
 
 def read_selu(source: Source, builder: Builder) -> Variable:
     """ONNX `Selu`: an `Elu` times gamma."""
-    y = _emit_elu(source, builder, float(source.attribute("alpha", _SELU_ALPHA)))
-    gamma = np.array(float(source.attribute("gamma", _SELU_GAMMA)))
+    y = _emit_elu(source, builder, source.real("alpha", _SELU_ALPHA))
+    gamma = np.array(source.real("gamma", _SELU_GAMMA))
     return builder.emit(source, Scale(tensor(gamma), tensor(np.array(0.0))), y)
 
 
@@ -177,7 +177,7 @@ def _emit_elu(source: Source, builder: Builder, alpha: float) -> Variable:
 def read_hard_sigmoid(source: Source, builder: Builder) -> Variable:
     """ONNX `HardSigmoid`: ``alpha x + beta`` clipped to [0, 1]."""
     factor, offset = (
-        tensor(np.array(float(source.attribute(name, default)))) for name, default in (("alpha", 0.2), ("beta", 0.5))
+        tensor(np.array(source.real(name, default))) for name, default in (("alpha", 0.2), ("beta", 0.5))
     )
     return builder.emit(source, Clip(0.0, 1.0), builder.emit(source, Scale(factor, offset), source.variable()))
 

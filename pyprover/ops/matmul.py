@@ -18,9 +18,9 @@ from pyprover.ops.shapes import reshaped
 def read_gemm(source: Source, builder: Builder) -> Variable:
     """``alpha A B + beta C`` with constant B."""
     source.require("transA", 0)
-    weight = source.constant(1).astype(np.float64) * float(source.attribute("alpha", 1.0))
+    weight = source.constant(1).astype(np.float64) * source.real("alpha", 1.0)
     weight = weight if source.attribute("transB", 0) else weight.T
-    beta = float(source.attribute("beta", 1.0))
+    beta = source.real("beta", 1.0)
     offset, bias = source.optional(2), np.zeros(weight.shape[0])
     if offset is not None and not isinstance(offset, Variable):
         bias = np.broadcast_to(offset.astype(np.float64).reshape(-1), bias.shape) * beta

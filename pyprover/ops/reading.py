@@ -73,6 +73,10 @@ class Source:
         """An attribute, or its default."""
         return self.attributes.get(name, default)
 
+    def real(self, name: str, default: float) -> float:
+        """A number; a default, too, is the float32 that an attribute would be."""
+        return float(np.float32(self.attribute(name, default)))
+
     def require(self, name: str, *allowed: object) -> None:
         """Refuse the node when the attribute is present with a value that is not allowed."""
         if name in self.attributes and self.attributes[name] not in allowed:

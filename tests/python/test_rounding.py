@@ -20,6 +20,7 @@ from pyprover.domains.base import LARGEST, Box
 from pyprover.domains.branching import Branching
 from pyprover.domains.linear import Linearised, lower_bounds
 from pyprover.domains.relaxation import Places, Rows
+from pyprover.engine.ascent import Ascent, SubProblems
 from pyprover.engine.case import Case, Forms, Margin
 from pyprover.engine.weights import evaluate
 from pyprover.graph import Graph, Node, Operator
@@ -124,7 +125,7 @@ def assert_rows_hold(network: Linearised, rows: Tensor, values: Sequence[Sequenc
 NETS = {
     "wide": lambda seed, spread: chain(seed, [5, 9, 7, 3], spread),
     "deep and narrow": lambda seed, spread: chain(seed, [2] * 30, min(spread, 4)),
-    "leaky": lambda seed, spread: chain(seed, [3, 6, 6, 2], spread, 0.3),
+    "leaky": lambda seed, spread: chain(seed, [3, 6, 6, 2], spread, 0.01),
     "meshed": meshed,
 }
 
@@ -172,63 +173,83 @@ def _halves(box: Box, feature: int) -> list[Box]:
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, spread=spreads, width=st.sampled_from([1e-3, 0.5, 2.0]))
 def test_branches_hold_exactly(kind: str, seed: int, spread: int, width: float) -> None:
-    """Random slopes and multipliers, ReLUs held as they are at a corner: the bound holds at that corner."""
+    """Random slopes, multipliers and weights, ReLUs held as they are at a corner: the bound holds at that corner."""
     graph = NETS[kind](seed, spread)
     box = region(seed, graph, spread, width)
-    bounds = bound_regions("linear", graph, box, never)
-    branching = Branching(bounds, 0, graph.to(torch.float32))
+    branching = Branching(bound_regions("linear", graph, box, never), 0, graph.to(torch.float32))
     if branching.neurons == 0:
         return
     generator = torch.Generator().manual_seed(seed)
-    exact = Rational(graph)
-    rows = numbers(generator, spread, 4, graph.outputs)
+    case = some_case(generator, spread, graph.outputs)
+    ascent, exact = Ascent.of(branching, [case], graph.outputs), Rational(graph)
     for point in corners(box, seed, most=4):
         values = exact.values(point)
-        phase, value = _held_at(branching, values, generator, spread)
-        for row in rows:
-            found = float(branching.held(phase, torch.float64).bounds(row[None], value).value)
-            if found > -torch.inf:
-                assert Fraction(found) <= combined(row.tolist(), 0.0, values[-1])
+        some = _held_at(branching, values, generator, len(case.margins))
+        found = float(ascent.conclude(some))
+        if found > -torch.inf:
+            margins = [margin_at(margin, values[-1]) for margin in case.margins]
+            assert Fraction(found) <= combined(some.weights[0].tolist(), 0.0, margins)
+
+
+def some_case(generator: torch.Generator, spread: int, outputs: int) -> Case:
+    """Random margins, and some that nearly cancel them."""
+    rows = numbers(generator, spread, outputs, outputs)
+    rows = torch.cat([rows, -rows * torch.rand(outputs, 1, generator=generator, dtype=torch.float64)])
+    constants = numbers(generator, spread, 2 * outputs)
+    return Case(
+        tuple(
+            Margin(tuple((k, Fraction(w)) for k, w in enumerate(row)), Fraction(c), strict=False)
+            for row, c in zip(rows.tolist(), constants.tolist(), strict=True)
+        )
+    )
+
+
+def margin_at(margin: Margin, outputs: Sequence[Fraction]) -> Fraction:
+    """The margin's value."""
+    return sum((weight * outputs[k] for k, weight in margin.terms), margin.constant)
 
 
 def _held_at(
-    branching: Branching, values: Sequence[Sequence[Fraction]], generator: torch.Generator, spread: int
-) -> tuple[Tensor, Tensor]:
-    """About half of the neurons held, in the phase that they have at some values: (1, neurons) phases and values."""
-    held = torch.rand(1, branching.neurons, generator=generator) < 0.5
-    sign = torch.ones(1, branching.neurons, dtype=torch.float64)
+    branching: Branching, values: Sequence[Sequence[Fraction]], generator: torch.Generator, margins: int
+) -> SubProblems:
+    """About half of the neurons held, in the phase that they have at some values."""
+    sign = torch.ones(1, branching.neurons)
     for layer in branching.layers[torch.float64]:
-        source = values[branching.bounds.linearised.graph.nodes[layer.position].inputs[0]]
-        signs = [1.0 if source[place] >= 0 else -1.0 for place in layer.places.tolist()]
-        sign[0, layer.part] = torch.tensor(signs, dtype=torch.float64)
-    leak = branching.leak.double()
-    slope = leak + (1 - leak) * torch.rand(held.shape, generator=generator, dtype=torch.float64)
-    multiplier = numbers(generator, spread, *held.shape).abs()
-    return torch.where(held, sign, 0.0), torch.where(held, multiplier, slope)
+        source = values[branching.networks[torch.float64].graph.nodes[layer.position].inputs[0]]
+        sign[0, layer.part] = torch.tensor([1.0 if source[place] >= 0 else -1.0 for place in layer.places.tolist()])
+    held = torch.rand(sign.shape, generator=generator) < 0.5
+    share = torch.rand(sign.shape, generator=generator).round(decimals=1)
+    slope = branching.leak + (1 - branching.leak) * share
+    return SubProblems(
+        torch.tensor([0]),
+        torch.where(held, sign, 0.0).to(torch.int8),
+        torch.where(held, 10 * share, slope),
+        torch.rand(1, margins, generator=generator),
+        torch.full((1,), -torch.inf),
+    )
 
 
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds, spread=spreads, width=st.sampled_from([0.0, 1e-6, 0.1]))
 def test_combinations_hold_exactly(seed: int, spread: int, width: float) -> None:
-    """Margins that cancel each other, combined with weights that are not exact: what remains is what was rounded."""
+    """Margins that cancel each other but for rounding: what remains is as large as what was rounded."""
     graph = chain(seed, [3, 5, 3], spread)
     box = region(seed, graph, spread, width)
     generator = torch.Generator().manual_seed(seed)
     rows = numbers(generator, spread, 3, 3)
-    rows = torch.cat([rows, -rows * torch.rand(3, 1, generator=generator, dtype=torch.float64)])
-    constants = numbers(generator, spread, 6)
+    share = 1 / 64 + torch.rand(3, 1, generator=generator, dtype=torch.float64)
+    rows = torch.cat([rows, -rows * share])
     margins = tuple(
-        Margin(tuple((k, Fraction(w)) for k, w in enumerate(row)), Fraction(c), strict=False)
-        for row, c in zip(rows.tolist(), constants.tolist(), strict=True)
+        Margin(tuple((k, Fraction(w)) for k, w in enumerate(row)), Fraction(0), strict=False) for row in rows.tolist()
     )
-    forms = Forms.of([Case(margins)], 3)
-    simplex = torch.rand(1, 6, generator=generator, dtype=torch.float64)
+    weights = torch.rand(3, generator=generator, dtype=torch.float64)
+    simplex = torch.cat([weights, weights / share[:, 0]])[None]
     network = bound_regions("linear", graph, box, never).linearised
-    found, _ = evaluate(network, forms, Places(torch.zeros(1, dtype=torch.int64)), simplex)
+    found, _ = evaluate(network, Forms.of([Case(margins)], 3), Places(torch.zeros(1, dtype=torch.int64)), simplex)
     exact = Rational(graph)
     for point in corners(box, seed):
         outputs = exact.outputs(point)
-        values = [combined(row, c, outputs) for row, c in zip(rows.tolist(), constants.tolist(), strict=True)]
+        values = [margin_at(margin, outputs) for margin in margins]
         assert Fraction(float(found)) <= combined(simplex[0].tolist(), 0.0, values)
 
 
