@@ -14,8 +14,10 @@ from pyprover.domains import interval, zonotope
 from pyprover.domains.affine_image import linearised
 from pyprover.domains.base import TINY, Box, gamma
 from pyprover.domains.companion import Alone, Companion
+from pyprover.domains.constrained import ConstrainedZonotopes
 from pyprover.domains.interval import linear_magnitude, rounding
 from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds
+from pyprover.domains.products import Zonotopes, meet, with_intervals
 from pyprover.domains.relaxation import Places, Relaxation, Rows
 from pyprover.graph import Graph, Operator
 from pyprover.ops import Add, Concat, Conv, Dense, Pad, Reshape, Scale, Transpose
@@ -106,12 +108,28 @@ def zonotope_bounds(graph: Graph, region: Box, check: Check) -> Linearised:
     return linearised([zonotope.propagate(graph, Box(lower, upper), check) for lower, upper in parts])
 
 
+def constrained_bounds(graph: Graph, region: Box, check: Check) -> Linearised:
+    """Constrained zonotopes up to the outputs; ``TooLargeError`` when the regions together need too much memory."""
+    return with_intervals(graph, region, ConstrainedZonotopes(graph, region, check))
+
+
+def product_bounds(
+    domain: Callable[[Graph, Box, Check], Companion], graph: Graph, region: Box, check: Check
+) -> Linearised:
+    """Another domain together with linear bounds; ``TooLargeError`` when the other needs too much memory."""
+    companion = domain(graph, region, check)
+    return meet([linear_bounds(graph, region, check, companion), *companion.finish()])
+
+
 ANALYSES: Mapping[str, Callable[[Graph, Box, Check], Linearised]] = {
     "interval": interval_bounds,
     "linear": linear_bounds,
     "zonotope": zonotope_bounds,
+    "constrained_zonotope": constrained_bounds,
+    "zonotope+linear": partial(product_bounds, Zonotopes),
+    "constrained_zonotope+linear": partial(product_bounds, ConstrainedZonotopes),
 }
-"""The domains by name. Bounds on forms of the outputs come from a backward pass over what they give."""
+"""The domains by name (`names.py`). Bounds on forms of the outputs come from a backward pass over what they give."""
 
 CASCADE = ("interval", "linear")
 """The domains that are tried when none is asked for, cheapest first.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import final
 
 from typing_extensions import override
 
 from pyprover.domains.base import Box
+from pyprover.domains.linear import Linearised
 
 
 class Companion(ABC):
@@ -24,6 +26,10 @@ class Companion(ABC):
     def learn(self, value: int, box: Box) -> None:
         """Take the best box of the value (batch, *shape), over which the operators that read it are relaxed."""
 
+    @abstractmethod
+    def finish(self) -> Sequence[Linearised]:
+        """What bounds forms over the outputs, beside the linear analysis."""
+
 
 @final
 class Alone(Companion):
@@ -36,3 +42,7 @@ class Alone(Companion):
     @override
     def learn(self, value: int, box: Box) -> None:
         pass
+
+    @override
+    def finish(self) -> Sequence[Linearised]:
+        return ()

@@ -71,6 +71,14 @@ class DenseNoise:
         index = places.unsqueeze(1).expand(-1, self.symbols, -1, -1)
         return DenseNoise(self.generators.flatten(3).gather(3, index).reshape(*self.generators.shape[:2], *shape))
 
+    def forms(self, region: int, cells: Tensor) -> Tensor:
+        """Of one region, the generators of the values at some flat places: (places, symbols)."""
+        return self.generators[region].flatten(1)[:, cells].T
+
+    def padded(self, symbols: int) -> DenseNoise:
+        """With symbols that move nothing, up to so many."""
+        return DenseNoise(_padded(self.generators, symbols))
+
     def minus(self, other: DenseNoise) -> DenseNoise:
         """The difference of two values that know the same symbols."""
         return DenseNoise(self.generators - other.generators)

@@ -180,13 +180,16 @@ def regions_at_once(graph: Graph) -> int:
 
 
 class Propagation:
-    """The values over one batch of regions, each computed when it is first asked for, forgotten after its last use."""
+    """The values over one batch of regions, each computed when it is first asked for, forgotten after its last use.
+
+    ``symbols``: how many the values computed so far have together.
+    """
 
     def __init__(self, graph: Graph, region: Box, check: Callable[[], None]) -> None:
         self.graph = graph
         self.check = check
         self._values: dict[int, Zonotope] = {0: from_box(region)}
-        self._symbols = self._values[0].noise.symbols
+        self.symbols = self._values[0].noise.symbols
         self._next = 0
 
     def value(self, number: int) -> Zonotope:
@@ -204,9 +207,9 @@ class Propagation:
     def _step(self, position: int) -> None:
         node, values = self.graph.nodes[position], self._values
         inputs = tuple(values[v] for v in node.inputs)
-        result = TRANSFORMERS[type(node.op)](node.op, inputs, self._symbols)
+        result = TRANSFORMERS[type(node.op)](node.op, inputs, self.symbols)
         values[position + 1] = result.within(interval.step(node.op, tuple(x.box for x in inputs)))
-        self._symbols = max(self._symbols, result.noise.symbols)
+        self.symbols = max(self.symbols, result.noise.symbols)
         for v in set(node.inputs):
             if self.graph.last_use[v] == position:
                 del values[v]
