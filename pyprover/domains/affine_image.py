@@ -77,10 +77,16 @@ def linearised(parts: Sequence[Zonotope]) -> Linearised:
         [functional.pad(part.noise.generators, (0, 0, 0, symbols - part.noise.symbols)) for part in parts]
     )
     error = torch.cat([part.error for part in parts])
-    image = AffineImage(torch.cat([part.centre for part in parts]), torch.cat([generators, error.diag_embed()], dim=1))
+    centre = torch.cat([part.centre for part in parts])
+    return as_network(AffineImage(centre, torch.cat([generators, error.diag_embed()], dim=1)))
+
+
+def as_network(image: AffineImage) -> Linearised:
+    """The network of symbols in [-1, 1] that an affine image is."""
     batch, width, outputs = image.generators.shape
-    one = torch.ones(batch, width, dtype=error.dtype)
+    dtype = image.centre.dtype
+    one = torch.ones(batch, width, dtype=dtype)
     graph = Graph((width,), (Node(image, (0,), (outputs,), "zonotope"),))
     exact = _Exact(image)
-    slack = gamma(width + outputs + 8, error.dtype) * exact.magnitude
-    return Linearised(graph, Box(-one, one), {0: exact}, [slack], gamma(2 * width + 8, error.dtype) * one[:, 0])
+    slack = gamma(width + outputs + 8, dtype) * exact.magnitude
+    return Linearised(graph, Box(-one, one), {0: exact}, [slack], gamma(2 * width + 8, dtype) * one[:, 0])

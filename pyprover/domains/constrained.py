@@ -17,20 +17,21 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from typing_extensions import override
 
-from pyprover.domains.affine_image import linearised
+from pyprover.domains.affine_image import AffineImage, as_network, linearised
 from pyprover.domains.bands import band_of
-from pyprover.domains.base import Box, unit
+from pyprover.domains.base import TINY, Box, gamma, unit
 from pyprover.domains.bundles import Bundle, lines_around
 from pyprover.domains.companion import Companion
 from pyprover.domains.linear import UNSTABLE, Linearised
-from pyprover.domains.multipliers import Constraints, Fresh, ascend
+from pyprover.domains.multipliers import Constraints, Fresh, HalfSpaces, ascend
 from pyprover.domains.relaxation import Relaxation, Rows
 from pyprover.domains.zonotope import Propagation, along, fresh_symbols
 from pyprover.graph import Graph, Operator
 
-_INNER_STEPS = 6
+_INNER_STEPS = 12
 """Steps of ascent for the boxes of what non-linear steps read: they are many, and each matters little."""
 
 _STEPS = 30
@@ -55,6 +56,31 @@ class Step:
         below, above = (lines.at(region, bundle.places) for lines in lines_around(self.op, self.box))
         middle = self.box.centre[region].reshape(-1, bundle.centre.shape[1])[bundle.places]
         return bundle.around(below, above, middle)
+
+    def of_region(self, region: int) -> Step:
+        """The step in one region, a batch of its own."""
+        box = Box(self.box.lower[region : region + 1], self.box.upper[region : region + 1])
+        return Step(self.op, self.source, box, (self.bundles[region],))
+
+    def tightened(self, constraints: Constraints) -> Step:
+        """With better boxes where the operator can use them, in the one region of its batch.
+
+        Where constraints leave nothing, a box stays: that nothing is left is shown over the outputs.
+        """
+        (bundle,), width = self.bundles, self.bundles[0].centre.shape[1]
+        cells = (bundle.places[:, None] * width + torch.arange(width)).flatten()
+        unstable = UNSTABLE[type(self.op)](self.op, self.box).flatten()[cells]
+        cells, forms = cells[unstable], bundle.forms.flatten(0, 1)[unstable]
+        centre, error = (values.flatten()[unstable] for values in (bundle.centre, bundle.error))
+        if not len(cells):
+            return self
+        found = _ranges(constraints, forms, centre, error)
+        lower, upper = self.box.lower.clone(), self.box.upper.clone()
+        low = torch.maximum(lower.flatten()[cells], found.lower)
+        high = torch.minimum(upper.flatten()[cells], found.upper)
+        left = low <= high
+        lower.view(-1)[cells[left]], upper.view(-1)[cells[left]] = low[left], high[left]
+        return replace(self, box=Box(lower, upper))
 
 
 class ConstrainedZonotopes(Companion):
@@ -84,7 +110,7 @@ class ConstrainedZonotopes(Companion):
         for region, constraints in enumerate(self.constraints):
             cells = mask[region].nonzero().flatten()
             if constraints.steps and len(cells):
-                forms = x.noise.padded(self.plain.symbols).forms(region, cells)
+                forms = x.noise.forms(region, cells)
                 numbers = (n[region].flatten()[cells] for n in (x.centre, x.error))
                 self.check()
                 found = _ranges(constraints, forms, *numbers)
@@ -101,9 +127,7 @@ class ConstrainedZonotopes(Companion):
         self._advance(self.graph.output)
         value = self.plain.value(self.graph.output)
         network = linearised([replace(value, noise=value.noise.padded(self.plain.symbols))])
-        (exact,) = network.relaxations.values()
-        under = Constrained(exact, tuple(self.steps), tuple(self.constraints), self.check)
-        return (replace(network, relaxations={0: under}),)
+        return (_under(network, tuple(self.steps), tuple(self.constraints), self.check),)
 
     def _advance(self, value: int) -> None:
         """Take the steps before a value; the best boxes of what they read are known by then."""
@@ -131,6 +155,7 @@ class ConstrainedZonotopes(Companion):
 def _ranges(constraints: Constraints, forms: Tensor, centre: Tensor, error: Tensor) -> Box:
     """Bounds (values,) on ``centre + forms e +- error`` under constraints; forms (values, symbols)."""
     lower, upper = [], []
+    forms = functional.pad(forms, (0, max(0, constraints.symbols - forms.shape[1])))
     parts = (torch.split(it, _ROWS // 2) for it in (forms, centre, error))
     for some, middle, radius in zip(*parts, strict=True):
         below, above = ascend(constraints, torch.cat([some, -some]), _INNER_STEPS).bound.chunk(2)
@@ -167,3 +192,40 @@ class Constrained(Relaxation):
                 more_form[part] = found.form - form[part].detach()
                 more[part] = found.constant - found.error
         return form + more_form, constant + more
+
+
+def _under(
+    network: Linearised, steps: tuple[Step, ...], constraints: tuple[Constraints, ...], check: Callable[[], None]
+) -> Linearised:
+    """An affine image with constraints on its symbols."""
+    return replace(network, relaxations={0: Constrained(network.relaxations[0], steps, constraints, check)})
+
+
+def where_nonpositive(network: Linearised, region: int, margins: Tensor, constants: Tensor) -> Linearised | None:
+    """What holds of one region where no margin ``margins . outputs + constants`` is positive, and only there.
+
+    ``margins`` (count, outputs), ``constants`` (count,). ``None`` when the network is no constrained zonotope.
+    """
+    under, image = network.relaxations.get(0), network.graph.nodes[0].op
+    if not isinstance(under, Constrained) or not isinstance(image, AffineImage):
+        return None
+    image = AffineImage(image.centre[region : region + 1], image.generators[region : region + 1])
+    spaces = _nonpositive(image, margins, constants)
+    steps = [step.of_region(region) for step in under.steps]
+    for place in reversed(range(len(steps))):
+        under.check()
+        steps[place] = steps[place].tightened(Constraints(_fresh(steps), spaces))
+    return _under(as_network(image), tuple(steps), (Constraints(_fresh(steps)),), under.check)
+
+
+def _fresh(steps: Sequence[Step]) -> tuple[Fresh, ...]:
+    return tuple(fresh for step in steps for fresh in step.fresh(0))
+
+
+def _nonpositive(image: AffineImage, margins: Tensor, constants: Tensor) -> HalfSpaces:
+    """The symbols of one region for which no margin is positive, rounding included."""
+    (centre,), (generators,) = image.centre, image.generators
+    normals, offsets = margins @ generators.T, -(margins @ centre + constants)
+    size = margins.abs() @ (centre.abs() + generators.abs().sum(0)) + constants.abs()
+    terms = 2 * sum(generators.shape) + 8
+    return HalfSpaces(normals, offsets + gamma(terms, size.dtype) * size + TINY)

@@ -92,6 +92,12 @@ class Constraints:
     steps: tuple[Fresh, ...] = ()
     spaces: HalfSpaces | None = None
 
+    @property
+    def symbols(self) -> int:
+        """How many symbols they are about, the first ones."""
+        own = max((fresh.first + len(fresh.forms) for fresh in self.steps), default=0)
+        return own if self.spaces is None else self.spaces.normals.shape[1]
+
     @cached_property
     def single(self) -> Constraints:
         """The same in float32, to search with."""

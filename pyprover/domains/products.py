@@ -122,4 +122,11 @@ def meet(parts: Sequence[Linearised]) -> Linearised:
     box = Box(lower, upper)
     graph = Graph((lower.shape[1],), (Node(op, (0,), (parts[0].graph.outputs,), "product"),))
     slack = gamma(2 * lower.shape[1] + 8, lower.dtype) * box.size.amax(1)
-    return Linearised(graph, box, {0: _Best(tuple(parts))}, [None], slack)
+    output_slack = torch.stack([part.output_slack for part in parts]).amax(0)
+    return Linearised(graph, box, {0: _Best(tuple(parts))}, [output_slack], slack)
+
+
+def parts_of(network: Linearised) -> tuple[Linearised, ...]:
+    """The analyses that meet in one; itself when it is no product."""
+    best = network.relaxations.get(0)
+    return best.parts if isinstance(best, _Best) else (network,)

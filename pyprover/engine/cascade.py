@@ -13,6 +13,7 @@ from pyprover.domains.names import canonical
 from pyprover.domains.noise import TooLargeError
 from pyprover.engine.branch import Site, branch
 from pyprover.engine.case import Case
+from pyprover.engine.conditional import exclude_conditionally
 from pyprover.engine.network import Network
 from pyprover.engine.optimise import optimise
 from pyprover.engine.problem import Deadline, OutOfTimeError, Problem, Progress, Settings, stopwatch
@@ -35,7 +36,7 @@ _BYTES_A_VALUE = 120
 def verify(network: Network, problems: Sequence[Problem], settings: Settings, emit: Emit) -> None:
     """Answer each problem once, as soon as it is decided.
 
-    Raises ``UserError`` before anything is answered when a property does not fit the network, or no domain has the name.
+    Raises ``UserError`` before anything is answered when a property does not fit the network, or no domain is so named.
     A problem past its time has ``Timeout`` for what it leaves undecided; what was found before stays.
     """
     if settings.domain is not None:
@@ -167,6 +168,7 @@ class _Cascade:
             self._prove_apart(domain, batch, error)
             return
         exclude(bounds, batch, open_goals, self.deadline.check)
+        exclude_conditionally(bounds, batch, self.deadline.check)
         if domain == "linear":
             self.sites = {progress: Site(progress, bounds, place) for place, progress in enumerate(batch)}
         for progress in batch:
