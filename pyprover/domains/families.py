@@ -8,9 +8,10 @@ lines touch it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,20 @@ from pyprover.domains.activations import BoxedLines, Tangents, reflected, tangen
 from pyprover.domains.relaxation import Relaxation, Rows
 from pyprover.graph import Operator
 from pyprover.ops import Relu, Sigmoid, Tanh
+
+_R = TypeVar("_R", bound=Relaxation)
+
+
+def mapped(change: Callable[[Tensor], Tensor], relaxation: _R) -> _R:
+    """A relaxation with each of its tensors changed."""
+    values: dict[str, Any] = {f.name: getattr(relaxation, f.name) for f in fields(relaxation)}  # type: ignore[arg-type]
+    changed = {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
+    return replace(relaxation, **changed)  # type: ignore[type-var]
+
+
+def in_float32(values: Tensor) -> Tensor:
+    """Numbers in float32; places as they are."""
+    return values.to(torch.float32) if values.is_floating_point() else values
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +90,10 @@ class Family(ABC):
     def lines(self, parameters: Tensor) -> RowLines:
         """The lines for parameters in [0, 1], (rows, parameters)."""
 
+    @abstractmethod
+    def rough(self) -> Family:
+        """The family in float32, with the same parameters."""
+
 
 @dataclass(frozen=True, eq=False)
 class ReluFamily(Family):
@@ -83,11 +102,7 @@ class ReluFamily(Family):
     rate: ClassVar[float] = 0.25
     op: Relu
     whole: BoxedLines
-
-    @cached_property
-    def places(self) -> Tensor:
-        """Where the slope is free: (unstable,)."""
-        return self.whole.upper_offset.flatten().nonzero().flatten()
+    places: Tensor
 
     @property
     @override
@@ -101,6 +116,10 @@ class ReluFamily(Family):
         spread = whole.lower_slope.flatten(1).expand(len(slopes), -1).index_copy(1, self.places, slopes)
         lower_slope = spread.reshape(-1, *whole.lower_slope.shape[1:])
         return RowLines(lower_slope, None, whole.upper_slope, whole.upper_offset, whole)
+
+    @override
+    def rough(self) -> ReluFamily:
+        return replace(self, whole=mapped(in_float32, self.whole))
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +154,16 @@ class SShapedFamily(Family):
         upper = above.line(above.first + at_upper * (above.last - above.first))
         return RowLines(lower_slope, reflected(self.op, offset), *upper, self.whole)
 
+    @override
+    def rough(self) -> SShapedFamily:
+        return replace(self, whole=mapped(in_float32, self.whole))
+
 
 def family_of(op: Operator, relaxation: Relaxation) -> Family | None:
     """The family that a relaxation of one region (batch 1) belongs to; ``None`` when there is none to choose from."""
     if not isinstance(relaxation, BoxedLines) or not bool(relaxation.size.isfinite().all()):
         return None
     if isinstance(op, Relu):
-        family = ReluFamily(op, relaxation)
-        return family if len(family.places) else None
+        places = relaxation.upper_offset.flatten().nonzero().flatten()
+        return ReluFamily(op, relaxation, places) if len(places) else None
     return SShapedFamily(op, relaxation) if isinstance(op, Sigmoid | Tanh) else None

@@ -8,10 +8,8 @@ gave. Ascent is in float32; the bounds are then computed in float64, with the li
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,11 +17,9 @@ from torch import Tensor
 from pyprover.domains.activations import BoxedLines
 from pyprover.domains.analysis import RegionBounds
 from pyprover.domains.base import Box
-from pyprover.domains.families import Family, family_of
+from pyprover.domains.families import Family, family_of, in_float32, mapped
 from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds
-from pyprover.domains.relaxation import Places, Relaxation, Rows
-
-_R = TypeVar("_R", bound=Relaxation)
+from pyprover.domains.relaxation import Places, Rows
 
 Spare = Callable[[], bool]
 """Whether there is time left to improve what is sound already."""
@@ -49,13 +45,14 @@ class Tunable:
     """
 
     network: Linearised
+    families: Mapping[int, Family]
 
-    @cached_property
-    def families(self) -> dict[int, Family]:
+    @classmethod
+    def of(cls, network: Linearised) -> Tunable:
         """The families by node position, in ascending order."""
-        nodes = self.network.graph.nodes
-        found = {p: family_of(nodes[p].op, relaxation) for p, relaxation in sorted(self.network.relaxations.items())}
-        return {p: family for p, family in found.items() if family is not None}
+        nodes = network.graph.nodes
+        found = {p: family_of(nodes[p].op, relaxation) for p, relaxation in sorted(network.relaxations.items())}
+        return cls(network, {p: family for p, family in found.items() if family is not None})
 
     def rates(self, value: int) -> Tensor:
         """The first step of ascent for each parameter (parameters,)."""
@@ -65,7 +62,7 @@ class Tunable:
 
     def rough(self) -> Tunable:
         """The same in float32, without terms for rounding: to search with."""
-        return Tunable(_in_float32(self.network))
+        return Tunable(_rough(self.network), {p: family.rough() for p, family in self.families.items()})
 
     def start(self, value: int) -> Tensor:
         """The parameters (parameters,) of the analysis, of what comes before a value."""
@@ -127,7 +124,7 @@ def tighten(bounds: RegionBounds, place: int, spare: Spare) -> RegionBounds:
 
 def _tightened(network: Linearised, value: int, box: Box, unstable: Tensor, spare: Spare) -> Box:
     """The box of a value, tightened where it is unstable."""
-    exact = Tunable(network)
+    exact = Tunable.of(network)
     if not len(exact.start(value)):
         return box
     rough = exact.rough()
@@ -196,27 +193,17 @@ def one_region(network: Linearised, place: int) -> Linearised:
     return Linearised(
         network.graph,
         Box(one(network.input.lower), one(network.input.upper)),
-        {p: _mapped(one, relaxation) for p, relaxation in network.relaxations.items()},
+        {p: mapped(one, relaxation) for p, relaxation in network.relaxations.items()},
         [None if slack is None else one(slack) for slack in network.slack],
         one(network.input_slack),
     )
 
 
-def _in_float32(network: Linearised) -> Linearised:
-    def single(values: Tensor) -> Tensor:
-        return values.to(torch.float32) if values.is_floating_point() else values
-
+def _rough(network: Linearised) -> Linearised:
     return Linearised(
         network.graph.to(torch.float32),
-        Box(single(network.input.lower), single(network.input.upper)),
-        {p: _mapped(single, relaxation) for p, relaxation in network.relaxations.items()},
+        Box(in_float32(network.input.lower), in_float32(network.input.upper)),
+        {p: mapped(in_float32, relaxation) for p, relaxation in network.relaxations.items()},
         [None] * len(network.slack),
         torch.zeros(1),
     )
-
-
-def _mapped(change: Callable[[Tensor], Tensor], relaxation: _R) -> _R:
-    """A relaxation with each of its tensors changed."""
-    values: dict[str, Any] = {f.name: getattr(relaxation, f.name) for f in fields(relaxation)}  # type: ignore[arg-type]
-    changed = {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
-    return replace(relaxation, **changed)  # type: ignore[type-var]

@@ -40,7 +40,7 @@ def optimise(site: Site, cases: Sequence[Case], until: Deadline) -> Site:
 
 def _exclude(progress: Progress, bounds: RegionBounds, cases: Sequence[Case], spare: Spare) -> bool:
     """Record the best bounds found on the cases that are open; whether none is left."""
-    tunable = Tunable(bounds.linearised)
+    tunable = Tunable.of(bounds.linearised)
     left = [case for case in cases if not progress.ledger.excludes(case)]
     for first in range(0, len(left), _AT_ONCE):
         _Ascent(progress, bounds, tunable, left[first : first + _AT_ONCE]).run(spare)
