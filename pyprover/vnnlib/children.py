@@ -11,9 +11,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO, Generic, TypeVar
 
@@ -103,12 +103,13 @@ def _text(stream: IO[bytes]) -> str:
 
 def run_all(tasks: Iterable[Task[Name]], jobs: int, report: Callable[[Ended[Name]], None]) -> None:
     """Run the tasks in their order, ``jobs`` at a time; ``report`` each as it ends."""
-    waiting = deque(tasks)
+    waiting = iter(tasks)
     running: list[_Running[Name]] = []
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                running.append(_Running.start(waiting.popleft()))
+        while True:
+            running += map(_Running.start, islice(waiting, jobs - len(running)))
+            if not running:
+                return
             time.sleep(_POLL)
             for one in list(running):
                 ended = one.poll()

@@ -79,12 +79,14 @@ def _run_one(options: argparse.Namespace) -> None:
     gc.disable()  # what imports make stays: to look for garbage there, now and at exit, costs .6 CPU s
     import torch
 
-    from pyprover.vnnlib.deciding import decide
+    from pyprover.engine import Network
+    from pyprover.vnnlib.deciding import decide, pose
 
     gc.freeze()
     gc.enable()
     torch.set_num_threads(1)
-    decision = decide(options.network, Path(options.property), deadline, options.seed)
+    network = Network.open(options.network)
+    decision = decide(network, pose(network, Path(options.property)), deadline, options.seed)
     if decision.reason is not None:
         print(f"undecided: {decision.reason}", file=sys.stderr)
     if decision.counterexample is not None and options.witness is not None:

@@ -18,7 +18,6 @@ from pyprover.errors import UserError
 from pyprover.protocol.memory import is_out_of_memory
 from pyprover.verdict import Answer, Invalid, Timeout, Valid, Verdict, Witness
 from pyprover.vnnlib.cases import Question, questions
-from pyprover.vnnlib.formula import Specification
 from pyprover.vnnlib.reading import read
 from pyprover.witness import Checked
 
@@ -88,16 +87,21 @@ class _Run:
         return Decision("unknown", reason=getattr(open_[0], "reason", None) or getattr(open_[0], "message", None))
 
 
-def decide(network: str, file: Path, deadline: float, seed: int = 0) -> Decision:
-    """Decide a property file on a network file by ``deadline``, a moment of ``time.monotonic()``.
-
-    Raises ``UserError`` for a file that cannot be read, or a property that does not fit the network.
-    """
+def pose(network: Network, file: Path) -> tuple[Question, ...]:
+    """The questions of a property file; ``UserError`` when it cannot be read, or does not fit the network."""
     specification = read(file)
-    asked = questions(specification)
-    opened = Network.open(network)
-    _require_fit(specification, opened)
-    run = _Run(opened)
+    for name, declared, real in (
+        ("input", specification.inputs, prod(network.graph.input_shape)),
+        ("output", specification.outputs, network.graph.outputs),
+    ):
+        if declared != real:
+            raise UserError(f"{file} declares {declared} {name}s, the network has {real}")
+    return questions(specification)
+
+
+def decide(network: Network, asked: Sequence[Question], deadline: float, seed: int = 0) -> Decision:
+    """Decide whether some region holds a counterexample, by ``deadline``, a moment of ``time.monotonic()``."""
+    run = _Run(network)
     try:
         for first in range(0, len(asked), _BATCH):
             _verify(run, asked[first:], first, deadline, seed)
@@ -117,13 +121,3 @@ def _verify(run: _Run, waiting: Sequence[Question], first: int, deadline: float,
         Problem(first + place, question.region, (question.avoid,)) for place, question in enumerate(waiting[:_BATCH])
     ]
     verify(run.network, problems, Settings(share, run.store, seed=seed), run.emit)
-
-
-def _require_fit(specification: Specification, network: Network) -> None:
-    shape, outputs = network.graph.input_shape, network.graph.outputs
-    for name, declared, real in (
-        ("input", specification.inputs, prod(shape)),
-        ("output", specification.outputs, outputs),
-    ):
-        if declared != real:
-            raise UserError(f"{specification.file} declares {declared} {name}s, the network has {real}")

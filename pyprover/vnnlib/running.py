@@ -47,7 +47,7 @@ def run_set(instances: Sequence[Instance], plan: Plan) -> list[Row]:
     with _progress(console, len(instances), len(instances) - len(waiting)) as advance:
 
         def report(ended: Ended[Instance]) -> None:
-            row, trouble = _row(ended, commit)
+            row, trouble = row_of(ended, commit)
             known[row.key] = row
             if plan.results is not None:
                 plan.results.add(row)
@@ -73,8 +73,8 @@ def witness_name(instance: Instance) -> str:
     return "-".join(Path(name).name for name in instance.key) + ".txt"
 
 
-def _row(ended: Ended[Instance], commit: str) -> tuple[Row, str | None]:
-    """The row, and what went wrong."""
+def row_of(ended: Ended[Instance], commit: str) -> tuple[Row, str | None]:
+    """The row of an ended process that prints its answer last, and what went wrong."""
     instance = ended.task.name
     answer, trouble = _answer(ended)
     wall, cpu, peak = round(ended.wall, 2), round(ended.cpu, 2), round(ended.peak / 2**20, 1)
