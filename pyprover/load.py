@@ -32,6 +32,12 @@ OLDEST_OPSET = 7
 _REFERENCE_OPSETS = {"DequantizeLinear": 19, "QuantizeLinear": 19}
 """The first versions that the reference implementation has; each reads what those before it read."""
 
+_MOVES = frozenset(
+    {"Cast", "Concat", "Constant", "ConstantOfShape", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice"}
+    | {"Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+)
+"""ONNX operators that compute nothing."""
+
 
 @dataclass(frozen=True, eq=False)
 class OnnxFile:
@@ -45,6 +51,8 @@ class OnnxFile:
     """ONNX operators and how often each occurs, by name."""
     parameters: int
     """Numbers in floating-point initialisers."""
+    folded: tuple[str, ...]
+    """ONNX operators that compute numbers from constants alone; those that only move numbers are left out."""
     graph: Graph
     ranking: Graph
     """A graph whose outputs are ordered as the network's: without the `Softmax` at the end, if there is one.
@@ -75,6 +83,7 @@ def load(path: str) -> OnnxFile:
         opset=opset,
         operators=tuple(sorted(Counter(node.op_type for node in model.graph.node).items())),
         parameters=sum(c.size for c in constants.values() if c.dtype == np.float64),
+        folded=tuple(sorted(translation.folded)),
         graph=graph,
         ranking=graph if scores is None else translation.finish(scores, shape),
     )
@@ -167,6 +176,7 @@ class _Translation:
         self.opset = opset
         self.known = known
         self.builder = Builder()
+        self.folded: set[str] = set()
 
     def step(self, node: onnx.NodeProto) -> None:
         """Translate or compute one node."""
@@ -210,6 +220,8 @@ class _Translation:
             raise self._source(node, []).unsupported(f"on constants: {error}") from None
         for name, result in zip(node.output, results, strict=True):
             self.known[name] = _widened(self.path, name, result)
+            if node.op_type not in _MOVES and np.issubdtype(result.dtype, np.floating):
+                self.folded.add(node.op_type)
 
     def scores(self, last: onnx.NodeProto, outputs: int) -> str | None:
         """The name of what the last node normalises, when it is a softmax over all the outputs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 
 
@@ -132,6 +133,13 @@ class Avoid:
 
 
 Property = Within | Avoid
+
+
+class Deployment(StrEnum):
+    """What is proven about: the network over the reals, or also its evaluation in float32, at float32 inputs."""
+
+    REAL = "real"
+    FLOAT32 = "float32"
 
 
 @dataclass(frozen=True, slots=True)

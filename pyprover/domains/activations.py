@@ -155,6 +155,13 @@ def s_shaped_unstable(_op: Sigmoid | Tanh, box: Box) -> Tensor:
     return box.lower < box.upper
 
 
+def slope_range(op: Sigmoid | Tanh, box: Box) -> tuple[Tensor, Tensor]:
+    """The least and the greatest slope between two points of the box, up to rounding: greatest next to 0."""
+    derivative, slack = _DERIVATIVES[type(op)], 1 + 4 * FUNCTION_ULPS * unit(box.lower.dtype)
+    least = torch.minimum(derivative(box.lower), derivative(box.upper)) / slack
+    return least, derivative(torch.zeros_like(box.lower).clamp(box.lower, box.upper)) * slack
+
+
 def _sigmoid_derivative(x: Tensor) -> Tensor:
     y = torch.sigmoid(x)
     return y * torch.sigmoid(-x)

@@ -33,7 +33,8 @@ torch evaluates (``sigmoid``, ``tanh``, ``exp``, ``expm1``, ``log``, ``logaddexp
 of ``softmax`` and ``logsumexp``) are right within ``FUNCTION_ULPS``.
 
 NaN and infinity in a bound never prove anything. This is what reports call *up to float64 rounding*; float32 runs
-through the same code, where the errors make the bounds useless for conclusions: it explores, float64 concludes.
+through the same code, where the errors make the bounds useless for conclusions: it explores, float64 concludes. How
+proofs cover the evaluation of a deployed network in float32, too, is told in `pyprover.domains.deployment`.
 """
 
 from __future__ import annotations

@@ -53,6 +53,11 @@ def homogeneous(op: Operator) -> Operator:
     return _changed(op, lambda name, value: torch.zeros_like(value) if name in _OFFSETS else value)
 
 
+def counted(op: Operator) -> Operator:
+    """The operator that counts, where each input is 1, the terms of each sum: a constant of 0 adds none."""
+    return _changed(op, lambda _, value: (value != 0).to(value.dtype))
+
+
 def _changed(op: Operator, change: Callable[[str, Tensor], Tensor]) -> Operator:
     values = {f.name: getattr(op, f.name) for f in fields(op)}  # type: ignore[arg-type]
     changed = {name: change(name, value) for name, value in values.items() if isinstance(value, Tensor)}

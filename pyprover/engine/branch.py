@@ -93,7 +93,7 @@ class _Search:
         """For each open property of which something waits, a mask of its cases."""
         here = self.waiting.cases()
         masks = []
-        for k in self.progress.open:
+        for k in (k for k in self.progress.open if self.progress.notes[k] is None):
             mask = torch.tensor([self.owner[case] == k and n in here for n, case in enumerate(self.cases)])
             if bool(mask.any()):
                 masks.append(mask)

@@ -14,13 +14,14 @@ from pyprover.domains.noise import TooLargeError
 from pyprover.engine.branch import Site, branch
 from pyprover.engine.case import Case
 from pyprover.engine.conditional import exclude_conditionally
+from pyprover.engine.deployed import leave_room, require_deployable
 from pyprover.engine.network import Network
 from pyprover.engine.optimise import optimise
 from pyprover.engine.problem import Deadline, OutOfTimeError, Problem, Progress, Settings, stopwatch
 from pyprover.engine.prove import class_goals, exclude, open_goals, regions
 from pyprover.engine.refute import Refuter
 from pyprover.engine.split import few_features, split
-from pyprover.query import Within
+from pyprover.query import Deployment, Within
 from pyprover.verdict import Answer, Valid
 
 Emit = Callable[[Answer], None]
@@ -42,8 +43,11 @@ def verify(network: Network, problems: Sequence[Problem], settings: Settings, em
     if settings.domain is not None:
         settings = replace(settings, domain=canonical(settings.domain))
     started = [Progress.start(problem, network.graph.outputs) for problem in problems]
-    ranked = [progress for progress in started if _about_ranks(progress.problem)]
-    others = [progress for progress in started if not _about_ranks(progress.problem)]
+    deployed = settings.deployment is Deployment.FLOAT32
+    if deployed:
+        require_deployable(network.file)
+    ranked = [progress for progress in started if not deployed and _about_ranks(progress.problem)]
+    others = [progress for progress in started if deployed or not _about_ranks(progress.problem)]
     for form, some in ((network.ranked, ranked), (network, others)):
         for batch in _batches(form, some):
             _Cascade(form, settings, emit, Deadline.after(settings.time_limit * len(batch)), batch).run()
@@ -86,6 +90,8 @@ class _Cascade:
             self._step("empty", self._empty)
             self._step("centre", self.refuter.centres)
             self._step("search", partial(self._search, _FIRST_SEARCH))
+            if self.settings.deployment is Deployment.FLOAT32:
+                self._step("deployment", self._leave_room)
             for domain in CASCADE if self.settings.domain is None else (self.settings.domain,):
                 self._step(domain, partial(self._prove, domain))
             for effort in _LATER_SEARCHES:
@@ -161,6 +167,9 @@ class _Cascade:
             self.refuter.search_classes(batch, effort, self.deadline.check)
 
     def _prove(self, domain: str, batch: list[Progress]) -> None:
+    def _leave_room(self, batch: list[Progress]) -> None:
+        leave_room(self.network, batch, self.deadline.check)
+
         """Analyse the regions once; all questions about them share the analysis."""
         try:
             bounds = bound_regions(domain, self.network.graph, regions(batch, self.network), self.deadline.check)

@@ -85,10 +85,11 @@ def violation(prop: Property, outputs: npt.NDArray[np.float64]) -> float:
         inside = np.zeros(len(outputs), dtype=bool)
         inside[list(prop.classes)] = True
         return float(outputs[~inside].max(initial=-np.inf) - outputs[inside].max(initial=-np.inf))
-    return max((_case_violation(case, outputs) for case in cases_of(prop, len(outputs))), default=-np.inf)
+    return max((case_violation(case, outputs) for case in cases_of(prop, len(outputs))), default=-np.inf)
 
 
-def _case_violation(case: Case, outputs: npt.NDArray[np.float64]) -> float:
+def case_violation(case: Case, outputs: npt.NDArray[np.float64]) -> float:
+    """How strictly the case holds at some outputs (n,): positive when it does, 0 when a margin is 0."""
     values = (-float(m.constant) - sum(float(w) * float(outputs[k]) for k, w in m.terms) for m in case.margins)
     return min(values, default=np.inf)
 

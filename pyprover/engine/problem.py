@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from pyprover.engine.case import Case, beats, cases_of
+from pyprover.domains.base import LARGEST
+from pyprover.engine.case import Case, Margin, beats, case_violation, cases_of
 from pyprover.engine.ledger import Ledger
-from pyprover.query import Property, Within
+from pyprover.query import Deployment, Property, Within
 from pyprover.region import Region
 from pyprover.verdict import Answer, Outcome, Reached, Step, Timeout, Unknown, Valid, Verdict, Witness
 from pyprover.witness import Checked
@@ -38,7 +40,7 @@ class Settings:
 
     ``time_limit``: wall-clock seconds a query; a batch shares its queries' time. ``full_matrix``: go on after
     verdicts until each forbidden class is reached, impossible, or left open. ``domain``: the only one to prove with,
-    or ``None`` for all.
+    or ``None`` for all. ``deployment``: what a proof covers.
     """
 
     time_limit: float
@@ -46,13 +48,15 @@ class Settings:
     full_matrix: bool = False
     domain: str | None = None
     seed: int = 0
+    deployment: Deployment = Deployment.REAL
 
 
 @dataclass(eq=False)
 class Progress:
     """What is known about one problem; ``notes`` per property: why it stays open although a candidate was found.
 
-    ``refused``: why a domain could not be used.
+    ``refused``: why a domain could not be used. ``allowance``: by how much each output of the deployed network can
+    differ, which the cases leave room for; ``None`` when only the network over the reals is asked about.
     """
 
     problem: Problem
@@ -68,6 +72,7 @@ class Progress:
     last_step: str = "centre"
     expired: bool = False
     refused: str | None = None
+    allowance: tuple[Fraction, ...] | None = None
 
     @classmethod
     def start(cls, problem: Problem, classes: int) -> Progress:
@@ -81,6 +86,29 @@ class Progress:
         """The largest float32 box inside the region."""
         return self.problem.region.inward()
 
+    def leave_room(self, error: Sequence[float]) -> None:
+        """From now on ask for margins that exceed what errors of the outputs can take from them."""
+        self.allowance = tuple(Fraction(min(e, LARGEST)) for e in error)
+        self.cases = tuple(tuple(map(self._with_room, cases)) for cases in self.cases)
+        if self.centre_outputs is not None:
+            for k in self.open:
+                self.note_hidden(k, self.centre_outputs)
+
+    def _room(self, margin: Margin) -> Fraction:
+        assert self.allowance is not None
+        return sum((abs(weight) * self.allowance[k] for k, weight in margin.terms), Fraction(0))
+
+    def _with_room(self, case: Case) -> Case:
+        """The case with each margin less what rounding can take from it."""
+        if self.allowance is None:
+            return case
+        return Case(tuple(replace(m, constant=m.constant - self._room(m)) for m in case.margins))
+
+    def note_hidden(self, index: int, outputs: npt.NDArray[np.float64]) -> None:
+        """Note that at some point, with these outputs, rounding hides whether the property holds."""
+        if self.allowance is not None and any(case_violation(case, outputs) >= 0 for case in self.cases[index]):
+            self.notes[index] = self.notes[index] or "rounding"
+
     @property
     def open(self) -> list[int]:
         """Properties without an outcome."""
@@ -93,7 +121,7 @@ class Progress:
 
     def wins(self, label: int) -> Case:
         """The points where a class is a maximiser."""
-        return beats(label, [i for i in range(self.classes) if i != label])
+        return self._with_room(beats(label, [i for i in range(self.classes) if i != label]))
 
     def pending_classes(self) -> list[int]:
         """Forbidden classes neither reached nor proven unable to win."""
@@ -112,8 +140,17 @@ class Progress:
     def settle_rest(self) -> None:
         """Settle what is left as undecided."""
         for k in self.open:
-            verdict: Verdict = Timeout() if self.expired else Unknown(self.notes[k] or self.refused or "bound")
+            note = self.notes[k] or self.refused or ("rounding" if self._needs_room(k) else "bound")
+            verdict: Verdict = Timeout() if self.expired else Unknown(note)
             self.decide(k, verdict, self.last_step)
+
+    def _needs_room(self, index: int) -> bool:
+        """Whether the property is proven but for the room that was left."""
+        if self.allowance is None:
+            return False
+        rooms = {case: min(map(self._room, case.margins), default=Fraction(0)) for case in self.cases[index]}
+        known = {case: self.ledger.margin(case) for case in rooms}
+        return all(m is not None and m + rooms[case] > 0 for case, m in known.items())
 
     def margin(self, index: int) -> float | None:
         """The least margin over the property's cases, each the best known; ``None`` when one is not known."""

@@ -96,6 +96,7 @@ class Refuter:
         for k in progress.open:
             prop = progress.problem.properties[k]
             amount = violation(prop, outputs)
+            progress.note_hidden(k, outputs)
             if amount < near:
                 continue
             checked = self.network.replayer.check(progress.problem.region, prop, point)
