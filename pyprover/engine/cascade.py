@@ -21,6 +21,7 @@ from pyprover.engine.problem import Deadline, OutOfTimeError, Problem, Progress,
 from pyprover.engine.prove import class_goals, exclude, open_goals, regions
 from pyprover.engine.refute import Refuter
 from pyprover.engine.split import few_features, split
+from pyprover.ops import Relu
 from pyprover.query import Deployment, Within
 from pyprover.verdict import Answer, Valid
 
@@ -140,9 +141,10 @@ class _Cascade:
             progress.settle_proven("split")
 
     def _optimise(self, share: Deadline, batch: list[Progress]) -> None:
-        """In a quarter of the time at most."""
+        """In a quarter of the time at most, where branching may follow."""
+        until = share.share(4) if any(isinstance(node.op, Relu) for node in self.network.graph.nodes) else share
         for progress in batch:
-            self.sites[progress] = optimise(self.sites[progress], _undecided(progress), share.share(4))
+            self.sites[progress] = optimise(self.sites[progress], _undecided(progress), until)
             progress.settle_proven("optimised")
 
     def _branch(self, check: Check, batch: list[Progress]) -> None:
