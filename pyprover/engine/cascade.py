@@ -168,10 +168,10 @@ class _Cascade:
         if self.settings.full_matrix:
             self.refuter.search_classes(batch, effort, self.deadline.check)
 
-    def _prove(self, domain: str, batch: list[Progress]) -> None:
     def _leave_room(self, batch: list[Progress]) -> None:
         leave_room(self.network, batch, self.deadline.check)
 
+    def _prove(self, domain: str, batch: list[Progress]) -> None:
         """Analyse the regions once; all questions about them share the analysis."""
         try:
             bounds = bound_regions(domain, self.network.graph, regions(batch, self.network), self.deadline.check)
