@@ -47,10 +47,8 @@ def _conv_transpose(op: ConvTranspose, coef: Tensor, _shapes: Shapes) -> tuple[l
 
 
 def _scale(op: Scale, patch: Patch, shapes: Shapes) -> tuple[list[Patch], Tensor]:
-    factor, offset = op.factor.expand(shapes[0]), op.offset.expand(shapes[0])
-    if patch.crop is not None:
-        factor, offset = patch.crop.of(factor), patch.crop.of(offset)
-    return [Patch(patch.coef * factor, patch.crop)], (patch.coef * offset).flatten(1).sum(1)
+    factor, offset = (patch.of_parameter(values.expand(shapes[0])) for values in (op.factor, op.offset))
+    return [patch.with_coef(patch.coef * factor)], (patch.coef * offset).flatten(1).sum(1)
 
 
 def _add(_op: Add, patch: Patch, shapes: Shapes) -> tuple[list[Patch], None]:

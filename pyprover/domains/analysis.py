@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import final
@@ -16,9 +16,10 @@ from pyprover.domains.base import TINY, Box, gamma
 from pyprover.domains.companion import Alone, Companion
 from pyprover.domains.constrained import ConstrainedZonotopes
 from pyprover.domains.interval import linear_magnitude, rounding
-from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds
+from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised
 from pyprover.domains.products import Zonotopes, meet, with_intervals
-from pyprover.domains.relaxation import Places, Relaxation, Rows
+from pyprover.domains.refined import refined
+from pyprover.domains.relaxation import Relaxation
 from pyprover.graph import Graph, Operator
 from pyprover.ops import Add, Concat, Conv, Dense, Pad, Reshape, Scale, Transpose
 
@@ -89,7 +90,7 @@ def linear_bounds(graph: Graph, region: Box, check: Check, companion: Companion 
             if source not in tight:
                 boxes[source] = companion.tighten(source, boxes[source])
                 unstable = partial(UNSTABLE[type(node.op)], node.op)
-                boxes[source] = _refined(network, source, boxes[source], unstable, check)
+                boxes[source] = refined(network, source, boxes[source], unstable, check)
                 tight.add(source)
             companion.learn(source, boxes[source])
             relaxations[position] = RELAXATIONS[type(node.op)](node.op, boxes[source])
@@ -162,50 +163,3 @@ def _tight(graph: Graph) -> set[int]:
         elif isinstance(node.op, Dense | Conv | Add) and inputs <= independent and len(inputs) == 1:
             exact.add(value)
     return exact
-
-
-def _refined(network: Linearised, value: int, box: Box, unstable: Callable[[Box], Tensor], check: Check) -> Box:
-    """The box of a value with linear bounds where ``unstable`` says that they matter, and where they are better.
-
-    The side closer to zero comes first: it settles most values, which then need no other.
-    """
-    mask = unstable(box).flatten(1)
-    sides = torch.where(box.centre.flatten(1) >= 0, 1.0, -1.0).to(box.lower.dtype)
-    box = _bounded(network, value, box, mask * sides, check)
-    mask = mask & unstable(box).flatten(1)
-    return _bounded(network, value, box, mask * -sides, check)
-
-
-def _bounded(network: Linearised, value: int, box: Box, sides: Tensor, check: Check) -> Box:
-    """The box with linear lower bounds where ``sides`` (batch, neurons) is 1, upper ones where it is -1."""
-    lower, upper = box.lower.flatten(1).clone(), box.upper.flatten(1).clone()
-    for sample, neuron in _one_hot_blocks(block_size(network.graph, value), sides != 0):
-        check()
-        side = sides[sample, neuron]
-        coef = torch.zeros(len(sample), lower.shape[1], dtype=lower.dtype)
-        coef[torch.arange(len(sample)), neuron] = side
-        rows = Rows(Places(sample), coef.reshape(-1, *box.lower.shape[1:]))
-        bound = lower_bounds(network, value, rows)
-        below, above = side > 0, side < 0
-        at = (sample[below], neuron[below])
-        lower[at] = torch.maximum(lower[at], bound[below])
-        at = (sample[above], neuron[above])
-        upper[at] = torch.minimum(upper[at], -bound[above])
-    return Box(lower.reshape(box.lower.shape), upper.reshape(box.upper.shape))
-
-
-def _one_hot_blocks(size: int, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Samples and neurons where the mask (batch, neurons) is true, in blocks of a size at most.
-
-    Samples that fill blocks have blocks of their own, so that their relaxations need not be copied for each row.
-    """
-    sample, neuron = mask.nonzero(as_tuple=True)
-    if 2 * len(sample) >= size * len(mask):
-        ends = torch.cumsum(mask.sum(1), 0).tolist()
-        starts = [0, *ends[:-1]]
-    else:
-        starts, ends = [0], [len(sample)]
-    for start, end in zip(starts, ends, strict=True):
-        for first in range(start, end, size):
-            last = min(first + size, end)
-            yield sample[first:last], neuron[first:last]

@@ -22,7 +22,7 @@ from pyprover.domains.interval import absolute
 from pyprover.domains.maxima import max_pool_members, max_pool_unstable
 from pyprover.domains.patches import Patch
 from pyprover.domains.planes import log_sum_exp_planes, log_sum_exp_unstable, product_planes, product_unstable
-from pyprover.domains.relaxation import Places, Relaxation, Rows
+from pyprover.domains.relaxation import Places, Relaxation, Rows, each_its_own
 from pyprover.domains.steps import round_lines, round_unstable
 from pyprover.graph import Graph, Operator
 from pyprover.ops import LogSumExp, MaxPool, Product, Relu, Round, Sigmoid, Tanh
@@ -76,7 +76,7 @@ class Linearised:
 
 def rewrite(network: Linearised, value: int, rows: Rows) -> tuple[Tensor, Tensor]:
     """Forms over the input (rows, *input_shape) and constants (rows,) that never exceed the rows, rounding included."""
-    patch, constant = _rewritten(network, value, rows)
+    patch, constant = _rewritten(network, value, rows.places, Patch(rows.coef))
     return patch.whole(network.graph.input_shape), constant
 
 
@@ -85,31 +85,40 @@ def lower_bounds(network: Linearised, value: int, rows: Rows) -> Tensor:
 
     Differentiable in ``rows.coef``: the gradient of a row is the value's point at which the relaxation is least.
     """
-    patch, constant = _rewritten(network, value, rows)
+    return patch_bounds(network, value, rows.places, Patch(rows.coef))
+
+
+def patch_bounds(network: Linearised, value: int, places: Places, patch: Patch) -> Tensor:
+    """For each row of a patch of a value a lower bound over its region: (rows,), rounding included."""
+    patch, constant = _rewritten(network, value, places, patch)
     centre, radius = network.input.centre, network.input.radius
-    if patch.crop is not None:
-        centre, radius = patch.crop.of(centre), patch.crop.of(radius)
-    bounds = constant + rows.places.dot(patch.coef, centre) - rows.places.dot(patch.coef.abs(), radius)
+    part = patch.part(network.graph.input_shape)
+    if part is not None:
+        centre, radius = part.of(centre), part.of(radius)
+    if patch.anchors is not None:
+        places = each_its_own(len(patch.coef))
+    bounds = constant + places.dot(patch.coef, centre) - places.dot(patch.coef.abs(), radius)
     return torch.where(bounds.isnan(), -torch.inf, bounds)  # a relaxation that is not finite says nothing
 
 
-def _rewritten(network: Linearised, value: int, rows: Rows) -> tuple[Patch, Tensor]:
-    graph, pending = network.graph, {value: Patch(rows.coef, rows.crop)}
-    total = torch.zeros(len(rows.coef), dtype=rows.coef.dtype)
+def _rewritten(network: Linearised, value: int, places: Places, patch: Patch) -> tuple[Patch, Tensor]:
+    """A patch of the input and constants (rows,) that never exceed the patch given, rounding included."""
+    graph, pending = network.graph, {value: patch}
+    total = patch.coef.new_zeros(len(patch.coef))
     error = torch.zeros_like(total)
     for position in range(value - 1, -1, -1):
-        patch = pending.pop(position + 1, None)
-        if patch is None:
+        form = pending.pop(position + 1, None)
+        if form is None:
             continue
         slack = network.slack[position]
         if slack is not None:
-            error = error + rows.places.of(slack) * _norm(patch.coef)
-        forms, constant = _through(network, position, rows.places, patch)
+            error = error + places.of(slack) * _norm(form.coef)
+        sources, constant = _through(network, position, places, form)
         if constant is not None:
             total = total + constant
-        for source, form in zip(graph.nodes[position].inputs, forms, strict=True):
-            pending[source] = pending[source].plus(form, graph.shapes[source]) if source in pending else form
-    error = error + rows.places.of(network.input_slack) * _norm(pending[0].coef)
+        for source, more in zip(graph.nodes[position].inputs, sources, strict=True):
+            pending[source] = pending[source].plus(more, graph.shapes[source]) if source in pending else more
+    error = error + places.of(network.input_slack) * _norm(pending[0].coef)
     return pending[0], total - 2 * error - TINY
 
 
@@ -119,13 +128,15 @@ def _through(network: Linearised, position: int, places: Places, patch: Patch) -
     if node.op.linear:
         return ADJOINTS[type(node.op)](node.op, patch, tuple(network.graph.shapes[v] for v in node.inputs))
     relaxation = network.relaxations[position]
-    if patch.crop is not None:
-        cropped = relaxation.cropped(patch.crop)
-        if cropped is not None:
-            form, constant = cropped.substitute(Rows(places, patch.coef, patch.crop))
-            return [Patch(form, patch.crop)], constant
-    form, constant = relaxation.substitute(Rows(places, patch.whole(node.shape)))
-    return [Patch(form)], constant
+    part = patch.part(node.shape)
+    cropped = None if part is None else relaxation.cropped(part)
+    if cropped is None:
+        form, constant = relaxation.substitute(Rows(places, patch.whole(node.shape)))
+        return [Patch(form)], constant
+    if patch.anchors is not None:
+        places = each_its_own(len(patch.coef))
+    form, constant = cropped.substitute(Rows(places, patch.coef))
+    return [patch.with_coef(form)], constant
 
 
 def first_sensitivity(graph: Graph) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from pyprover.domains.patches import Crop
+from pyprover.domains.patches import Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +50,17 @@ class Places:
         return product
 
 
+def each_its_own(rows: int) -> Places:
+    """Row r is about region r."""
+    return Places(torch.arange(rows))
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Linear forms over one value, ``coef`` (rows, *shape), each for one region of a batch.
-
-    With a crop they are 0 outside a part of a map, and ``coef`` is (rows, channels, *crop.size).
-    """
+    """Linear forms over one value, ``coef`` (rows, *shape), each for one region of a batch."""
 
     places: Places
     coef: Tensor
-    crop: Crop | None = None
 
 
 class Relaxation(ABC):
@@ -74,12 +75,12 @@ class Relaxation(ABC):
     def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """Forms (rows, *input shape) and constants (rows,) that together never exceed the rows given.
 
-        Rows are whole, or cropped as the relaxation is.
+        Rows are over the part of a map that the relaxation is of.
         """
 
-    def cropped(self, crop: Crop) -> Relaxation | None:
-        """The relaxation of a part of a map, for rows that are 0 elsewhere; ``None`` where that is not kept apart."""
-        del crop
+    def cropped(self, part: Part) -> Relaxation | None:
+        """The relaxation of a part of a map; ``None`` when it has none, and rows must be over the whole."""
+        del part
         return None
 
 
@@ -106,14 +107,10 @@ class Lines(Relaxation):
         return torch.maximum(lower, upper).flatten(1).amax(1)
 
     @override
-    def cropped(self, crop: Crop) -> Lines:
-        return Lines(
-            crop.of(self.lower_slope),
-            None if self.lower_offset is None else crop.of(self.lower_offset),
-            crop.of(self.upper_slope),
-            crop.of(self.upper_offset),
-            crop.of(self.size),
-        )
+    def cropped(self, part: Part) -> Lines:
+        lower_offset = None if self.lower_offset is None else part.of(self.lower_offset)
+        lower_slope, upper_slope = part.of(self.lower_slope), part.of(self.upper_slope)
+        return Lines(lower_slope, lower_offset, upper_slope, part.of(self.upper_offset), self.size)
 
     @override
     def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:

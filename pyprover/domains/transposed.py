@@ -25,12 +25,31 @@ PART_BYTES = 16 << 20
 
 def transposed(op: Conv, patch: Patch, shape: Shape) -> Patch:
     """Forms over the input, of this shape, that have on it the effect of a patch on the output; without the bias."""
+    if patch.anchors is not None and patch.crop is not None:
+        target = reached(op, patch.crop)
+        return Patch(_sent(op, patch.coef, patch.crop, target), target, patch.anchors.through(op.stride)).masked(shape)
     if not has_rows_last(patch.coef):
         return Patch(_by_torch(op, patch.whole(op.shape(shape)), shape))
-    source = patch.crop or Crop.whole(op.shape(shape))
-    target = Crop.whole(shape) if patch.crop is None else _reached(op, source, shape)
-    coef: Tensor = _Transposed.apply(patch.coef, _Routes(op, source, target))  # type: ignore[no-untyped-call]
-    return Patch(coef, None if target == Crop.whole(shape) else target)
+    whole = Crop.whole(shape)
+    if patch.crop is None:
+        return Patch(_sent(op, patch.coef, Crop.whole(op.shape(shape)), whole))
+    target = reached(op, patch.crop).clipped(shape)
+    return Patch(_sent(op, patch.coef, patch.crop, target), None if target == whole else target)
+
+
+def reached(op: Conv, source: Crop) -> Crop:
+    """The cells of the input, counted without padding, that the windows of a crop of the output read."""
+    spans = []
+    for axis in (0, 1):
+        first, last = (at * op.stride[axis] - op.padding[axis] for at in (source.start[axis], source.stop[axis] - 1))
+        spans.append((first, last + (op.weight.shape[2 + axis] - 1) * op.dilation[axis] + 1))
+    (top, bottom), (left, right) = spans
+    return Crop((top, left), (bottom, right))
+
+
+def _sent(op: Conv, coef: Tensor, source: Crop, target: Crop) -> Tensor:
+    result: Tensor = _Transposed.apply(coef, _Routes(op, source, target))  # type: ignore[no-untyped-call]
+    return result
 
 
 def _by_torch(op: Conv, coef: Tensor, shape: Shape) -> Tensor:
@@ -42,19 +61,6 @@ def _by_torch(op: Conv, coef: Tensor, shape: Shape) -> Tensor:
         )
     ]
     return functional.conv_transpose2d(coef, op.weight, None, op.stride, op.padding, missing, op.groups, op.dilation)
-
-
-def _reached(op: Conv, source: Crop, shape: Shape) -> Crop:
-    """The input cells that some windows read; one cell when these lie in the padding."""
-    spans = []
-    for axis in (0, 1):
-        first = source.start[axis] * op.stride[axis] - op.padding[axis]
-        last = (source.stop[axis] - 1) * op.stride[axis] - op.padding[axis]
-        last += (op.weight.shape[2 + axis] - 1) * op.dilation[axis]
-        start = min(max(first, 0), shape[1 + axis] - 1)
-        spans.append((start, max(start, min(last, shape[1 + axis] - 1)) + 1))
-    (top, bottom), (left, right) = spans
-    return Crop((top, left), (bottom, right))
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,8 @@ from pyprover.domains import interval, zonotope
 from pyprover.domains.activations import relu_lines, s_shaped_lines
 from pyprover.domains.analysis import ANALYSES, interval_bounds, linear_bounds
 from pyprover.domains.base import Box, gamma
-from pyprover.domains.linear import ADJOINTS, RELAXATIONS, UNSTABLE, Linearised, lower_bounds
+from pyprover.domains.linear import ADJOINTS, RELAXATIONS, UNSTABLE, Linearised, lower_bounds, patch_bounds
+from pyprover.domains.patches import Patch
 from pyprover.domains.relaxation import Places, Rows
 from pyprover.graph import Graph
 from pyprover.load import load
@@ -302,11 +303,11 @@ def test_only_what_can_matter_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     """The first layer's intervals are exact: no backward pass is made for them."""
     calls: list[int] = []
 
-    def counting(network: object, value: int, rows: Rows) -> Tensor:
-        calls.append(len(rows.coef))
-        return lower_bounds(network, value, rows)  # type: ignore[arg-type]
+    def counting(network: object, value: int, places: Places, patch: Patch) -> Tensor:
+        calls.append(len(patch.coef))
+        return patch_bounds(network, value, places, patch)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("pyprover.domains.analysis.lower_bounds", counting)
+    monkeypatch.setattr("pyprover.domains.refined.patch_bounds", counting)
     graph = graph_of(dense([4, 12, 3], 0))
     linear_bounds(graph, some_box(graph, 0, 1.0, 1.0), never)
     assert calls == []
