@@ -8,7 +8,7 @@ from pyprover.protocol import codec, sexp
 from pyprover.query import DatasetRef, NetworkRef, Query
 from pyprover.verdict import Answer
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Hello:
     memory_limit: int | None
     threads: int
     seed: int
+    deployment: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,17 @@ from pyprover.protocol import messages
 from pyprover.protocol.library import Library
 from pyprover.protocol.memory import is_out_of_memory, limit_memory, peak_memory
 from pyprover.protocol.witnesses import Sample, WitnessStore
-from pyprover.query import IMAGES, Around, NetworkRef, Normalization, Query
+from pyprover.query import IMAGES, Around, Deployment, NetworkRef, Normalization, Query
 from pyprover.region import resolve
 from pyprover.verdict import Answer
 from pyprover.witness import maximisers
 
-ROUNDING = "up to float64 rounding"
+COVERED = {
+    Deployment.REAL: "up to float64 rounding",
+    Deployment.FLOAT32: "up to float64 rounding, and for every evaluation of the network in float32",
+}
+"""What a proof covers, for reports."""
+
 _CHUNK = 256  # samples predicted at a time
 
 Reply = Callable[[messages.ReplyBody], None]
@@ -46,13 +51,17 @@ class Service:
             raise UserError(f"{hello.threads} threads: at least one is needed")
         if hello.memory_limit is not None:
             limit_memory(hello.memory_limit)
+        if hello.deployment not in list(Deployment):
+            choice = ", ".join(Deployment)
+            raise UserError(f"{hello.deployment!r} is no deployment that is known here", f"choose one of {choice}")
         torch.set_num_threads(hello.threads)
+        self._deployment = Deployment(hello.deployment)
         self._hello = hello
         self._library = Library(hello.data_dir)
 
     def welcome(self) -> messages.Welcome:
         """Return the answer to ``Hello``."""
-        return messages.Welcome(messages.VERSION, "pyprover", release(), ROUNDING)
+        return messages.Welcome(messages.VERSION, "pyprover", release(), COVERED[self._deployment])
 
     def answer(self, request: messages.Body, reply: Reply) -> None:
         """Serve one request; what cannot be served raises."""
@@ -99,6 +108,7 @@ class Service:
             full_matrix=request.full_matrix,
             domain=request.domain,
             seed=self._hello.seed,
+            deployment=self._deployment,
             store=WitnessStore(folder, self._hello.pictures, normalization, samples).save,
         )
         answered: set[int] = set()

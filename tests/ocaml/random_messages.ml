@@ -67,6 +67,7 @@ let request : Protocol.request Protocol.envelope Gen.t =
       memory_limit = Some max_int;
       threads = 1;
       seed = -3;
+      deployment = "float32";
     }
   in
   let* body =

@@ -89,6 +89,7 @@ let config ?(jobs = 1) ?(start = "well") ?(patience = patience) ?memory_limit fo
       memory_limit;
       threads = 1;
       seed = 0;
+      deployment = "real";
     }
   in
   let command = Some (Printf.sprintf "%s -I -S misbehaving_prover.py --start %s" (Lazy.force interpreter) start) in
@@ -520,7 +521,7 @@ let () =
         [
           case "dies" dies;
           case "dies, many jobs" (start_error ~jobs:3 "die" "No module named 'torch'");
-          case "other version" (start_error "version" "speaks version 2 of the protocol, this program version 1");
+          case "other version" (start_error "version" "speaks version 3 of the protocol, this program version 2");
           case "garbage" (start_error "garbage" "protocol error");
           case "silent" (start_error ~patience:silent "silent" "hung");
           case "refuses" (start_error "refuse" "no such data folder");

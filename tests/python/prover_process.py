@@ -80,9 +80,11 @@ class Server:
         (reply,) = self.ask(body)
         return reply
 
-    def hello(self, folder: Path, *, pictures: bool = False, memory_limit: int | None = None) -> messages.ReplyBody:
+    def hello(
+        self, folder: Path, *, pictures: bool = False, memory_limit: int | None = None, deployment: str = "real"
+    ) -> messages.ReplyBody:
         witnesses = str(folder / "witnesses")
-        return self.ask_one(messages.Hello(1, "test", str(folder), witnesses, pictures, memory_limit, 1, 0))
+        return self.ask_one(messages.Hello(2, "test", str(folder), witnesses, pictures, memory_limit, 1, 0, deployment))
 
     def end(self) -> tuple[int, str]:
         """Close the input; return the exit status and standard error."""

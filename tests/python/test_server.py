@@ -223,7 +223,7 @@ def test_what_libraries_print_does_not_reach_the_frames(folder: Path) -> None:
         "    old(requests, replies)\n"
         "s.serve = serve; s.serve_standard_streams()"
     )
-    request = messages.Request(1, messages.Hello(2, "test", None, str(folder), False, None, 1, 0))
+    request = messages.Request(1, messages.Hello(3, "test", None, str(folder), False, None, 1, 0, "real"))
     payload = sexp.render(codec.encode(messages.Request, request))
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -241,7 +241,7 @@ def test_what_libraries_print_does_not_reach_the_frames(folder: Path) -> None:
 def test_a_client_that_is_gone_is_no_bug(server: Server, folder: Path) -> None:
     assert server.process.stdout is not None
     server.process.stdout.close()
-    hello = messages.Hello(2, "test", None, str(folder), False, None, 1, 0)
+    hello = messages.Hello(3, "test", None, str(folder), False, None, 1, 0, "real")
     server.send(sexp.render(codec.encode(messages.Request, messages.Request(1, hello))))
     assert server.process.stdin is not None
     server.process.stdin.close()

@@ -15,7 +15,7 @@ All kinds of verdicts; the worst mistakes first:
         #2  dog -> car     severity 3, animals        at the centre
         #1  dog -> cat     severity 1, pet            at distance 1.81/255  search
         #6  truck -> car   severity 1, vehicle        at distance 1.81/255  search
-        open: 1 out of time; 1 float32 and float64 disagree; 1 bound too loose
+        open: 1 out of time; 1 hidden by rounding; 1 bound too loose
     same_family  ball 2/255 in [0, 1]  Invalid       5  62.5 %        2          1     1
         #5  truck -> bird  severity 4, never allowed  at distance 1.81/255  search
         #2  dog -> car     severity 3, animals        at the centre
@@ -80,7 +80,7 @@ Every sample, and witnesses that are kept:
         #2  dog -> car     severity 3, animals        at the centre                 query2-class3.npy
         #1  dog -> cat     severity 1, pet            at distance 1.81/255  search  query1-class0.npy
         #6  truck -> car   severity 1, vehicle        at distance 1.81/255  search  query6-class3.npy
-        open: 1 out of time; 1 float32 and float64 disagree; 1 bound too loose
+        open: 1 out of time; 1 hidden by rounding; 1 bound too loose
     same_family  ball 2/255 in [0, 1]  Invalid       5  62.5 %        2          1     1
         #5  truck -> bird  severity 4, never allowed  at distance 1.81/255  search  query5-class2.npy
         #2  dog -> car     severity 3, animals        at the centre                 query2-class3.npy

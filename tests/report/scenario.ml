@@ -85,7 +85,7 @@ let options : Verification.options =
         command = None; jobs = 2; patience = Prover.default_patience;
         hello =
           { version = Protocol.version; client = "test"; data_dir = None; witness_dir = "/witnesses"; pictures = false;
-            memory_limit = None; threads = 1; seed = 0 } } }
+            memory_limit = None; threads = 1; seed = 0; deployment = "real" } } }
 
 let statistics : Prover.statistics =
   { started = 2; lost = 0; start_up_seconds = 5.5; cpu_seconds = 12.25; peak_memory = 400 * 1048576 }
@@ -105,4 +105,4 @@ let run ?(completion = Prover.Completed) ?(statistics = statistics) ?(class_name
     result =
       { plan; conclusions = Aggregate.conclude plan taken; networks = [ (network, described_network) ];
         datasets = List.map (fun d -> (d, described_dataset class_names)) datasets; statistics; wall_seconds = 75.;
-        completion } }
+        completion; rounding = "up to float64 rounding" } }

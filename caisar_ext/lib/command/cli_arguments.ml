@@ -57,12 +57,17 @@ let pool =
            ~doc:"Where names such as $(b,cifar10:test) are looked up; $(b,~/.cache/caisar-ext) when absent.")
   in
   let seed = Arg.(value & opt int 0 & info [ "seed" ] ~docv:"N" ~doc:"Of every random choice in the search.") in
-  let config prover command jobs data_dir memory_limit seed ~witness_dir ~pictures : Prover.config =
+  let deployment =
+    Arg.(value & opt (enum [ ("real", "real"); ("float32", "float32") ]) "real" & info [ "deployment" ] ~docv:"NUMBERS"
+           ~doc:"What proofs cover: the network over the reals ($(b,real)), or also each of its evaluations in single \
+                 precision ($(b,float32)), at single-precision inputs, in any order of summation.")
+  in
+  let config prover command jobs data_dir memory_limit seed deployment ~witness_dir ~pictures : Prover.config =
     { driver = Drivers.find prover; command; jobs; patience = Prover.default_patience;
       hello =
-        { version = Protocol.version; client = "caisar-ext"; data_dir; witness_dir; pictures; memory_limit; threads = 1; seed } }
+        { version = Protocol.version; client = "caisar-ext"; data_dir; witness_dir; pictures; memory_limit; threads = 1; seed; deployment } }
   in
-  Term.(const config $ prover $ command $ jobs $ data_dir $ memory $ seed)
+  Term.(const config $ prover $ command $ jobs $ data_dir $ memory $ seed $ deployment)
 
 (* {1 Folders} *)
 

@@ -11,7 +11,7 @@ val selection : Spec.selection Term.t
 (** [--samples A:B]. *)
 val samples : (int * int) option Term.t
 
-(** [--prover], [--prover-command], [--jobs], [--data-dir], [--memory-limit], [--seed]: a pool's configuration, for a
+(** [--prover], [--prover-command], [--jobs], [--data-dir], [--memory-limit], [--seed], [--deployment]: a pool's configuration, for a
     folder of witnesses. *)
 val pool : (witness_dir:string -> pictures:bool -> Prover.config) Term.t
 

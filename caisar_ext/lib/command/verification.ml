@@ -15,6 +15,7 @@ type result = {
   networks : (Query.network * Protocol.network) list;
   datasets : (Query.dataset * Protocol.dataset) list;
   statistics : Prover.statistics;
+  rounding : string;
   wall_seconds : float;
   completion : Prover.completion;
 }
@@ -99,6 +100,7 @@ let run ({ specification; selection; samples; _ } as options) ~on_event =
   let completion = Prover.verify pool ~on_answer (batches options plan) in
   { plan; conclusions = Aggregate.conclude plan answers; networks; datasets; completion;
     statistics = Prover.statistics pool;
+    rounding = Option.value (Prover.rounding pool) ~default:"without a prover";
     wall_seconds = Mtime.Span.to_s (Mtime_clock.count clock) }
 
 let exit_code result =

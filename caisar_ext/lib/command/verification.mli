@@ -18,6 +18,7 @@ type result = {
   networks : (Query.network * Protocol.network) list;  (** those of the plan *)
   datasets : (Query.dataset * Protocol.dataset) list;  (** those that the plan's regions come from *)
   statistics : Prover.statistics;
+  rounding : string;  (** what [Valid] covers, as the prover says it *)
   wall_seconds : float;
   completion : Prover.completion;
 }

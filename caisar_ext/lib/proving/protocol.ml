@@ -1,7 +1,7 @@
 open Sexplib
 open Wire.Std
 
-let version = 1
+let version = 2
 
 type hello = {
   version : int;
@@ -12,6 +12,7 @@ type hello = {
   memory_limit : int option;
   threads : int;
   seed : int;
+  deployment : string;
 }
 [@@deriving sexp]
 

@@ -1,4 +1,4 @@
-(** The messages between the orchestrator and a prover: [grammar/protocol.md], version 1.
+(** The messages between the orchestrator and a prover: [grammar/protocol.md], version 2.
 
     The types are the wire: one record a message, its fields named as on the page, s-expressions derived. *)
 
@@ -7,7 +7,8 @@ val version : int
 
 (** {1 Requests} *)
 
-(** First message, once. [witness_dir]: existing folder, absolute. [memory_limit]: bytes, for one prover process. *)
+(** First message, once. [witness_dir]: existing folder, absolute. [memory_limit]: bytes, for one prover process.
+    [deployment]: what proofs cover, ["real"] or ["float32"]. *)
 type hello = {
   version : int;
   client : string;
@@ -17,6 +18,7 @@ type hello = {
   memory_limit : int option;
   threads : int;
   seed : int;
+  deployment : string;
 }
 [@@deriving sexp]
 
@@ -45,6 +47,7 @@ type request =
 
 (** {1 Replies} *)
 
+(** [rounding]: what [Valid] covers, in words, for the deployment asked. *)
 type welcome = { version : int; prover : string; release : string; rounding : string } [@@deriving sexp]
 type operator = { name : string; count : int } [@@deriving sexp]
 

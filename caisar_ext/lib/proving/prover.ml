@@ -33,6 +33,7 @@ type t = {
   mutable failed_starts : int;  (* in a row *)
   mutable signalled : bool;
   mutable statistics : statistics;
+  mutable rounding : string option;
 }
 
 type completion = Completed | Interrupted
@@ -41,6 +42,7 @@ exception Stopped
 exception Broken of string
 
 let statistics pool = pool.statistics
+let rounding pool = pool.rounding
 
 (* Members *)
 
@@ -162,6 +164,7 @@ let welcomed pool member (welcome : Protocol.welcome) =
       ~hint:"install a prover and a caisar-ext of the same release";
   rest member;
   pool.failed_starts <- 0;
+  pool.rounding <- Some welcome.rounding;
   let { started; start_up_seconds; _ } = pool.statistics in
   let start_up_seconds = start_up_seconds +. Worker.age member.worker in
   pool.statistics <- { pool.statistics with started = started + 1; start_up_seconds }
@@ -342,6 +345,7 @@ let create config =
     next_id = 0;
     failed_starts = 0;
     signalled = false;
+    rounding = None;
     statistics = { started = 0; lost = 0; start_up_seconds = 0.; cpu_seconds = 0.; peak_memory = 0 };
   }
 

@@ -64,6 +64,9 @@ type completion = Completed | Interrupted
     ({!Drivers.check}). *)
 val verify : t -> on_answer:(Protocol.answer -> unit) -> Protocol.verify list -> completion
 
+(** What [Valid] covers, as the last prover that started said it; [None] when none did. *)
+val rounding : t -> string option
+
 (** [started] counts processes that said [Welcome], [start_up_seconds] what they took for it, together; [lost] counts
     processes that ended otherwise than at the pool's wish. [cpu_seconds] and [peak_memory] (bytes, of one process) are
     as the provers report them for the batches that they finished. *)

@@ -24,7 +24,7 @@ let goals (context : context) ppf =
 let meaning (context : context) ppf =
   let some p = List.exists p (verdicts context) in
   if some (fun v -> v = Verdict.Valid) then
-    line context ppf (Printf.sprintf "Proofs hold %s." Report_words.rounding);
+    line context ppf (Printf.sprintf "Proofs hold %s." context.result.rounding);
   if some (function Verdict.Invalid (Witness _) -> true | _ -> false) then
     line context ppf "Each witness lies in its region by exact rationals and was replayed in ONNX Runtime."
 

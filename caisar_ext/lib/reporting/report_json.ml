@@ -42,7 +42,8 @@ let options (o : Verification.options) : json =
     [ ("defines", list define o.selection.defines); ("theories", list string o.selection.theories);
       ("goals", list string o.selection.goals); ("samples", option (fun (a, b) -> list int [ a; b ]) o.samples);
       ("time_limit", float o.time_limit); ("full_matrix", `Bool o.full_matrix); ("jobs", int o.pool.jobs);
-      ("memory_limit", option int hello.memory_limit); ("threads", int hello.threads); ("seed", int hello.seed) ]
+      ("memory_limit", option int hello.memory_limit); ("threads", int hello.threads); ("seed", int hello.seed);
+      ("deployment", string hello.deployment) ]
 
 (* {1 Goals} *)
 
@@ -165,7 +166,7 @@ let of_result ~witnesses (o : Verification.options) (result : Verification.resul
     [ ("format", int format_version); ("release", string Verification.release);
       ("specification", string o.specification);
       ("completion", completion result.completion); ("exit_code", int (Verification.exit_code result));
-      ("asked", int c.asked); ("answered", int c.answered); ("rounding", string Report_words.rounding);
+      ("asked", int c.asked); ("answered", int c.answered); ("rounding", string result.rounding);
       ("prover", string o.pool.driver.name); ("options", options o); ("networks", list network networks);
       ("datasets", list dataset datasets); ("hierarchies", list hierarchy hierarchies);
       ("goals", `List (List.map2 (goal context) plan.goals c.goals));

@@ -1,5 +1,3 @@
-let rounding = "up to float64 rounding"
-
 (* {1 Numbers} *)
 
 let plural n noun =
@@ -99,7 +97,7 @@ let reason : 'r Verdict.t -> string option = function
   | Valid | Invalid _ -> None
   | Unknown "bound" -> Some "bound too loose"
   | Unknown "tie" -> Some "touches a tie"
-  | Unknown "rounding" -> Some "float32 and float64 disagree"
+  | Unknown "rounding" -> Some "hidden by rounding"
   | Unknown "interrupted" -> Some "no answer: interrupted"
   | Unknown other -> Some other
   | Timeout -> Some "out of time"

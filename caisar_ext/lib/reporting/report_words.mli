@@ -1,8 +1,5 @@
 (** Numbers, regions and verdicts in the words of reports. *)
 
-(** What the shipped prover says in its [Welcome] that its proofs cover. *)
-val rounding : string
-
 (** {1 Numbers} *)
 
 (** [plural 3 "sample"] is ["3 samples"]; [query] becomes [queries], [class] [classes]. *)
