@@ -88,7 +88,7 @@ _LARGEST = Fraction(float(np.finfo(np.float32).max))
 def _exact(values: ArrayLike) -> tuple[tuple[int, ...], tuple[Fraction, ...]]:
     """The shape and the exact numbers of an array; equal numbers are one object."""
     array = np.asarray(values)
-    if array.dtype.kind not in "fiu" or not array.size:
+    if array.dtype.kind not in "fiuO" or not array.size:  # objects: fractions
         raise UserError(f"an array of {array.dtype} and shape {list(array.shape)}: numbers are needed")
     distinct, places = np.unique(array, return_inverse=True)
     numbers = [_number(value) for value in distinct]
@@ -101,4 +101,4 @@ def _number(value: Number) -> Fraction:
     try:
         return Fraction(plain)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
-        raise UserError(f"{value!r} is not a finite number") from error
+        raise UserError(f"{plain!r} is not a finite number") from error

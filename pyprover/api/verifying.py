@@ -94,10 +94,12 @@ def verify(
     return results[0] if single else results
 
 
-def _chain(allowed: Allowed) -> tuple[frozenset[int], ...]:
-    links = [allowed] if isinstance(allowed, Set) else list(allowed)
+def _chain(allowed: object) -> tuple[frozenset[int], ...]:
+    links: list[Any] = list(allowed) if isinstance(allowed, Sequence) else [allowed]
     if not links or not all(isinstance(link, Set) for link in links):
         raise UserError("allowed is a set of classes, or a list of such sets, the finest first")
+    if not all(isinstance(label, int | np.integer) for link in links for label in link):
+        raise UserError("classes are integers: the places of the network's outputs")
     chain = tuple(frozenset(map(int, link)) for link in links)
     if any(not finer <= coarser for finer, coarser in pairwise(chain)):
         raise UserError("the sets of a chain must grow: each holds the one before")

@@ -49,7 +49,8 @@ def _refusal(message: str) -> Exception:
         match = _POSITION.search(message)
         line, column = (int(match[1]), int(match[2] or 1)) if match else (1, 1)
         hint = "numbers are written without exponent in VNN-LIB 2.0" if message.endswith("'e'") else None
-        return refuse(Place(line, column, line, column), message.splitlines()[0], hint)
+        what = message.splitlines()[0].removeprefix("Parse error: ")
+        return refuse(Place(line, column, line, column), what, hint)
     place = _line(int(first["line"]))
     return refuse(place, f"{first['message']}: {first['offendingSymbol']}", first["hint"])
 

@@ -1,0 +1,11 @@
+from pyprover.api import Counterexample as Counterexample
+from pyprover.api import InputBox as InputBox
+from pyprover.api import Link as Link
+from pyprover.api import Result as Result
+from pyprover.api import Status as Status
+from pyprover.api import ball as ball
+from pyprover.api import box as box
+from pyprover.api import normalized as normalized
+from pyprover.api import verify as verify
+from pyprover.engine import Network as Network
+from pyprover.errors import UserError as UserError
