@@ -37,6 +37,12 @@ _INNER_STEPS = 12
 _STEPS = 30
 """Steps of ascent for forms over the outputs."""
 
+_ROUNDS = 10
+"""How often, at most, the boxes of all steps are bounded where a case holds, the last step first."""
+
+_WORTHWHILE = 0.98
+"""The share of their widths that boxes may keep after a round for another to follow."""
+
 _ROWS = 256
 """Forms that are bounded at once."""
 
@@ -62,13 +68,18 @@ class Step:
         box = Box(self.box.lower[region : region + 1], self.box.upper[region : region + 1])
         return Step(self.op, self.source, box, (self.bundles[region],))
 
+    @property
+    def cells(self) -> Tensor:
+        """The flat places of what the own values read, in the one region of its batch: (own * n,)."""
+        (bundle,), width = self.bundles, self.bundles[0].centre.shape[1]
+        return (bundle.places[:, None] * width + torch.arange(width)).flatten()
+
     def tightened(self, constraints: Constraints) -> Step:
         """With better boxes where the operator can use them, in the one region of its batch.
 
         Where constraints leave nothing, a box stays: that nothing is left is shown over the outputs.
         """
-        (bundle,), width = self.bundles, self.bundles[0].centre.shape[1]
-        cells = (bundle.places[:, None] * width + torch.arange(width)).flatten()
+        (bundle,), cells = self.bundles, self.cells
         unstable = UNSTABLE[type(self.op)](self.op, self.box).flatten()[cells]
         cells, forms = cells[unstable], bundle.forms.flatten(0, 1)[unstable]
         centre, error = (values.flatten()[unstable] for values in (bundle.centre, bundle.error))
@@ -212,10 +223,19 @@ def where_nonpositive(network: Linearised, region: int, margins: Tensor, constan
     image = AffineImage(image.centre[region : region + 1], image.generators[region : region + 1])
     spaces = _nonpositive(image, margins, constants)
     steps = [step.of_region(region) for step in under.steps]
-    for place in reversed(range(len(steps))):
-        under.check()
-        steps[place] = steps[place].tightened(Constraints(_fresh(steps), spaces))
+    for _ in range(_ROUNDS):
+        before = _height(steps)
+        for place in reversed(range(len(steps))):
+            under.check()
+            steps[place] = steps[place].tightened(Constraints(_fresh(steps), spaces))
+        if _height(steps) > _WORTHWHILE * before:
+            break
     return _under(as_network(image), tuple(steps), (Constraints(_fresh(steps)),), under.check)
+
+
+def _height(steps: Sequence[Step]) -> float:
+    """The sum of the widths of the boxes that steps read, at their own values."""
+    return sum(float(step.box.radius.flatten()[step.cells].sum()) for step in steps)
 
 
 def _fresh(steps: Sequence[Step]) -> tuple[Fresh, ...]:
