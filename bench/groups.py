@@ -4,7 +4,8 @@ Each query is measured twice: one after the other in a persistent process, as an
 alone, the network and the properties being loaded), and each in a process of its own, start-up included. `--marabou`
 adds Marabou on the same queries. Rows go to `bench/results/groups*.csv` at once; `--resume` goes on with them.
 
-Needs `nets/groups` and its networks in the data folder. Exits with 1 when two runs contradict each other.
+Needs `nets/groups` and its networks in the data folder. Exits with 1 when two runs contradict
+each other, 3 for a mistake in the usage.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from marabou import Marabou
 from rich.console import Console
 from vnnlib_sets import DATA, RESULTS, contradictions, results_file, summary
 
+from pyprover.errors import UserError
 from pyprover.vnnlib.children import Ended, Task, code_version, run_all
 from pyprover.vnnlib.instances import Instance, Results, Row
 from pyprover.vnnlib.running import Plan, run_set
@@ -139,4 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(f"error: {error.message}\n{error.hint or ''}", file=sys.stderr)
+        sys.exit(3)

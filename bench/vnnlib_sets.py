@@ -8,7 +8,7 @@ after an interruption. Needs the sets in the data folder, as `nets/SET/instances
                                                                   a tenth of two sets, compared with the results kept
     python bench/vnnlib_sets.py acasxu --every 10 --marabou       Marabou beside
 
-Exits with 1 when two runs contradict each other.
+Exits with 1 when two runs contradict each other, 3 for a mistake in the usage.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from marabou import Marabou
 from rich.console import Console
 from rich.table import Table
 
+from pyprover.errors import UserError
 from pyprover.vnnlib.instances import DECIDED, Instance, Results, Row, read_instances
 from pyprover.vnnlib.running import Plan, run_set, table
 
@@ -92,7 +93,7 @@ def summary(runs: Mapping[str, Sequence[Row]]) -> Table:
         costs = ("", "", "")
         if decided:
             cpu = [row.cpu_s for row in decided]
-            costs = (f"{median(cpu):.1f}", f"{max(cpu):.1f}", f"{max(row.peak_mb for row in decided):.0f}")
+            costs = (f"{median(cpu):.2f}", f"{max(cpu):.2f}", f"{max(row.peak_mb for row in decided):.0f}")
         drawn.add_row(name, f"{len(decided)} of {len(rows)}", aims.get(name, ""), *counts, *costs)
     return drawn
 
@@ -109,7 +110,8 @@ def cactus(runs: Mapping[str, Sequence[Row]], path: Path) -> None:
             shares = [100 * (place + 1) / len(rows) for place in range(len(costs))]
             axes.step(shares, costs, where="post", label=f"{name} ({len(costs)} of {len(rows)})")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    if axes.lines:
+        axes.legend(fontsize="small")
     figure.savefig(path, dpi=150)
 
 
@@ -159,4 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(f"error: {error.message}\n{error.hint or ''}", file=sys.stderr)
+        sys.exit(3)

@@ -122,5 +122,5 @@ def table(title: str, rows: Sequence[Row]) -> Table:
 
 def _costs(rows: Sequence[Row]) -> tuple[str, ...]:
     cpu, wall = ([getattr(row, name) for row in rows] for name in ("cpu_s", "wall_s"))
-    numbers = (f"{number:.1f}" for times in (cpu, wall) for number in (median(times), max(times)))
+    numbers = (f"{number:.2f}" for times in (cpu, wall) for number in (median(times), max(times)))
     return (*numbers, f"{max(row.peak_mb for row in rows):.0f}")

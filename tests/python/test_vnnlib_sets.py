@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from pyprover.vnnlib.running import row_of, table
 from tests.python.prover_process import run
 from tests.python.test_vnnlib import BOXED, NETWORK
 
+ROOT = Path(__file__).resolve().parents[2]
 HEADER = "network,property,answer,wall_s,cpu_s,peak_mb,limit_s,commit\n"
 
 
@@ -210,3 +212,43 @@ def test_the_runner_stays_light() -> None:
     code = "import sys, pyprover.vnnlib.running, pyprover.vnnlib.command; print('torch' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "False\n"
+
+
+def bench(name: str, *arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "bench" / f"{name}.py"), *arguments]
+    environment = {**os.environ, "CAISAR_EXT_DATA": str(data)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_bench_of_sets(folder: Path) -> None:
+    """On a set of our own under a known name: samples, rows, table, drawing, resuming."""
+    net = folder / "nets/acasxu"
+    net.mkdir(parents=True)
+    for name in ("net.onnx", "first.vnnlib", "last.vnnlib"):
+        (folder / name).rename(net / name)
+    (net / "instances.csv").write_text("net.onnx,first.vnnlib,60\nnet.onnx,last.vnnlib,60\n")
+    out = folder / "out"
+    ran = bench("vnnlib_sets", "acasxu", "--output", str(out), "--every", "2", data=folder)
+    assert ran.returncode == 0, ran.stderr
+    assert "1 of 1" in ran.stdout, ran.stderr
+    ran = bench("vnnlib_sets", "acasxu", "--output", str(out), "--resume", data=folder)
+    assert "2 of 2" in ran.stdout
+    assert (out / "cactus.png").stat().st_size > 1000
+    assert [row.answer for row in Results.resume(out / "acasxu.csv").rows()] == ["unsat", "sat"]
+    assert (out / "witnesses/net.onnx-last.vnnlib.txt").exists()
+    assert bench("vnnlib_sets", "acasxu", "--output", str(out), data=folder).returncode == 3
+
+
+def test_contradictions_between_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    contradictions = importlib.import_module("vnnlib_sets").contradictions
+
+    def answered(*answers: str) -> list[Row]:
+        return [Row("n", str(place), answer, 1, 1, 1, 1, "c") for place, answer in enumerate(answers)]
+
+    first = answered("unsat", "sat", "unsat", "timeout")
+    assert contradictions(first, answered("unsat", "unknown", "timeout", "sat")) == []
+    assert contradictions(first, answered("sat", "unsat", "unsat", "unsat")) == [
+        "n 0: unsat, and sat",
+        "n 1: sat, and unsat",
+    ]
