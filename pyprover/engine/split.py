@@ -1,41 +1,42 @@
 """Bisection of the input: what linear bounds leave open on a region, they may decide on its parts.
 
-For few features only. Parts are boxes, halved along the feature that moves the open bounds most: its radius times its
-coefficient in the bounds (as the smears of Wang et al., *Formal security analysis of neural networks using symbolic
-intervals*, arXiv 1804.10829) and times its weight in the first layer. Bounds on a part hold there and nowhere else; a
-case is excluded once it is on every part of a cover of the region.
+For few features only. Parts are boxes, halved along the feature without which the open bounds would be best, to first
+order: the coefficient in the bound times the radius (the smears of Wang et al., *Formal security analysis of neural
+networks using symbolic intervals*, arXiv 1804.10829) and what the lines around ReLUs cost, in proportion to the part
+of their intervals that the feature makes up. Bounds on a part hold there and nowhere else; a case is excluded once it
+is on every part of a cover of the region.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pyprover.domains.analysis import Check, PartBounds, bound_parts
-from pyprover.domains.base import TINY, Box, unit
-from pyprover.domains.linear import first_sensitivity, rewrite
+from pyprover.domains.analysis import Check, PartBounds
+from pyprover.domains.base import Box, unit
+from pyprover.domains.linear import lower_bounds
+from pyprover.domains.parts import Known, analyse_parts
 from pyprover.domains.relaxation import Places, Rows
 from pyprover.engine.case import Case, Forms
 from pyprover.engine.ledger import Cover
 from pyprover.engine.network import Network
+from pyprover.engine.part_ascent import ascend
 from pyprover.engine.problem import Progress
 from pyprover.engine.refute import Refuter
-from pyprover.engine.weights import Ask, combine
 
 MOST_FEATURES = 16
 """Regions with more free features are not bisected: halving one of so many changes too little."""
 
-_PARTS_AT_ONCE = 128
-_ASCENT_STEPS = 3
-_SPREAD = 0.3
-"""Weight of the features' first effect beside their coefficients: a coefficient is 0 where steep slopes cancel."""
-
+_PARTS_AT_ONCE = 256
 _CANDIDATES_AT_ONCE = 2
+
+_MOST_INHERITED = 4096
+"""Neurons of networks whose parts inherit boxes: those of more would fill the memory while parts wait."""
 
 Wanted = Callable[[Progress], list[Case]]
 
@@ -52,25 +53,58 @@ def split(progress: Progress, wanted: Wanted, refuter: Refuter, check: Check) ->
     while bisection.parts:
         check()
         parts = bisection.take()
-        bound, form = bisection.bound(parts, check)
-        parts = bisection.settle(parts, bound)
-        bisection.refute(parts, form, refuter)
+        bounded = bisection.bound(parts, check)
+        parts = bisection.settle(bounded)
+        bisection.refute(parts, bounded.form, refuter)
         alive = set(wanted(progress))
-        bisection.halve(parts.only(torch.tensor([case in alive for case in bisection.cases])), form)
+        bisection.halve(parts.only(torch.tensor([case in alive for case in bisection.cases])), bounded.moves)
     bisection.cover(set(wanted(progress)))
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
-    """Boxes (parts, features), float64, and the cases that are open on each: (parts, cases)."""
+class Parts:
+    """Boxes (parts, features), float64, the cases that are open on each, (parts, cases), and what is known inside."""
 
     lower: Tensor
     upper: Tensor
     todo: Tensor
+    known: Known
 
-    def only(self, cases: Tensor) -> _Parts:
+    def __len__(self) -> int:
+        return len(self.lower)
+
+    def only(self, cases: Tensor) -> Parts:
         """With the other cases closed."""
-        return _Parts(self.lower, self.upper, self.todo & cases)
+        return replace(self, todo=self.todo & cases)
+
+    def rows(self, rows: Tensor | slice) -> Parts:
+        """Some of the parts."""
+        known = {value: Box(box.lower[rows], box.upper[rows]) for value, box in self.known.items()}
+        return Parts(self.lower[rows], self.upper[rows], self.todo[rows], known)
+
+
+def _joined(parts: Sequence[Parts]) -> Parts:
+    """All of several, of which the same is known."""
+    known = {
+        value: Box(torch.cat([p.known[value].lower for p in parts]), torch.cat([p.known[value].upper for p in parts]))
+        for value in parts[0].known
+    }
+    lower, upper, todo = (torch.cat([getattr(p, name) for p in parts]) for name in ("lower", "upper", "todo"))
+    return Parts(lower, upper, todo, known)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """The best bound on each open case, ``value`` (parts, cases), +inf where closed.
+
+    ``form`` (parts, cases, features) is its form over the input, and ``moves``, of the same shape, what each feature
+    costs it; both are 0 where the case is closed or excluded.
+    """
+
+    parts: Parts
+    value: Tensor
+    form: Tensor
+    moves: Tensor
 
 
 class _Bisection:
@@ -84,67 +118,57 @@ class _Bisection:
         self.least = torch.full((len(cases),), torch.inf, dtype=torch.float64)
         self.unfinished = torch.zeros(len(cases), dtype=torch.bool)
         lower, upper = (torch.from_numpy(side)[None] for side in progress.problem.region.outward())
-        self.sensitivity = first_sensitivity(network.graph)
-        self.parts = [_Parts(lower, upper, torch.ones(1, len(cases), dtype=torch.bool))] if cases else []
+        self.parts = [Parts(lower, upper, torch.ones(1, len(cases), dtype=torch.bool), {})] if cases else []
 
-    def take(self) -> _Parts:
+    def take(self) -> Parts:
         """The parts that were halved last, a block of them at most: depth first, so that few wait."""
-        parts = self.parts.pop()
-        while self.parts and len(parts.lower) + len(self.parts[-1].lower) <= _PARTS_AT_ONCE:
-            more = self.parts.pop()
-            parts = _Parts(
-                *(torch.cat([getattr(p, side) for p in (parts, more)]) for side in ("lower", "upper", "todo"))
-            )
-        if len(parts.lower) > _PARTS_AT_ONCE:
-            self.parts.append(_rows(parts, slice(_PARTS_AT_ONCE, None)))
-            parts = _rows(parts, slice(_PARTS_AT_ONCE))
+        taken = [self.parts.pop()]
+        while self.parts and sum(map(len, taken)) + len(self.parts[-1]) <= _PARTS_AT_ONCE:
+            taken.append(self.parts.pop())
+        parts = _joined(taken)
+        if len(parts) > _PARTS_AT_ONCE:
+            self.parts.append(parts.rows(slice(_PARTS_AT_ONCE, None)))
+            parts = parts.rows(slice(_PARTS_AT_ONCE))
         return parts
 
-    def bound(self, parts: _Parts, check: Check) -> tuple[Tensor, Tensor]:
-        """The best bound on each open case (parts, cases), and its form over the input (parts, cases, features)."""
+    def bound(self, parts: Parts, check: Check) -> Bounded:
+        """Bound each open case by the best of its margins, and where that is not enough by ascent."""
+        shape = (-1, *self.network.graph.input_shape)
+        box = Box(parts.lower.reshape(shape), parts.upper.reshape(shape))
         with torch.no_grad():
-            bounds = bound_parts(self.network.graph, self._box(parts), check)
-            value, form = self._margins(bounds, parts)
-            best = value.argmax(2)
-            bound = value.amax(2)
-            form = form.gather(2, best[..., None, None].expand(*best.shape, 1, form.shape[3])).squeeze(2)
-            part, case = (parts.todo & (bound <= 0) & (self.forms.valid.sum(1) > 1)).nonzero(as_tuple=True)
+            bounds, known = analyse_parts(self.network.graph, box, parts.known, check)
+            value, best = self._margins(bounds, parts).max(2)
+            value = value.masked_fill(~parts.todo, torch.inf)
+            form = torch.zeros(*value.shape, parts.lower.shape[1], dtype=value.dtype)
+            moves = torch.zeros_like(form)
+            part, case = (value <= 0).nonzero(as_tuple=True)
             if len(part):
-                places = zip(case.tolist(), part.tolist(), best[part, case].tolist(), strict=True)
-                found = combine(bounds.linearised, [Ask(self.cases[c], p, m) for c, p, m in places], _ASCENT_STEPS)
-                combined = torch.tensor([combination.bound for combination in found], dtype=bound.dtype)
-                bound[part, case] = torch.maximum(bound[part, case], combined)
-        return bound, form
+                reached = ascend(bounds, self.forms.of_cases(case), part, best[part, case])
+                value[part, case] = torch.maximum(value[part, case], reached.bound)
+                form[part, case], moves[part, case] = reached.form, reached.moves
+            moves[value > 0] = 0.0
+        inherited = known if self.network.graph.neurons <= _MOST_INHERITED else {}
+        return Bounded(replace(parts, known=inherited), value, form, moves)
 
-    def _margins(self, bounds: PartBounds, parts: _Parts) -> tuple[Tensor, Tensor]:
-        """Bounds (parts, cases, margins) and forms (parts, cases, margins, features) of the margins of open cases."""
+    def _margins(self, bounds: PartBounds, parts: Parts) -> Tensor:
+        """Bounds (parts, cases, margins) of the margins of open cases, -inf elsewhere."""
         asked = parts.todo[..., None] & self.forms.valid
         part, case, margin = asked.nonzero(as_tuple=True)
-        rows = Rows(Places(part), self.forms.weights[case, margin])
         network = bounds.linearised
-        form, constant = rewrite(network, network.graph.output, rows)
-        least = (
-            constant + rows.places.dot(form, network.input.centre) - rows.places.dot(form.abs(), network.input.radius)
-        )
+        least = lower_bounds(network, network.graph.output, Rows(Places(part), self.forms.weights[case, margin]))
         offset = self.forms.constants[case, margin]
         least = least + offset - 4 * unit(least.dtype) * (offset.abs() + least.abs())
         value = torch.full(asked.shape, -torch.inf, dtype=least.dtype)
         value[part, case, margin] = least
-        spread = torch.zeros(*asked.shape, parts.lower.shape[1], dtype=least.dtype)
-        spread[part, case, margin] = form.flatten(1)
-        return value, spread
+        return value
 
-    def _box(self, parts: _Parts) -> Box:
-        shape = (-1, *self.network.graph.input_shape)
-        return Box(parts.lower.reshape(shape), parts.upper.reshape(shape))
-
-    def settle(self, parts: _Parts, bound: Tensor) -> _Parts:
+    def settle(self, bounded: Bounded) -> Parts:
         """The parts without the cases that are excluded there."""
-        excluded = parts.todo & (bound > 0)
-        self.least = torch.minimum(self.least, torch.where(excluded, bound, torch.inf).amin(0))
-        return _Parts(parts.lower, parts.upper, parts.todo & ~excluded)
+        excluded = bounded.parts.todo & (bounded.value > 0)
+        self.least = torch.minimum(self.least, torch.where(excluded, bounded.value, torch.inf).amin(0))
+        return bounded.parts.only(~excluded)
 
-    def refute(self, parts: _Parts, form: Tensor, refuter: Refuter) -> None:
+    def refute(self, parts: Parts, form: Tensor, refuter: Refuter) -> None:
         """Try the middle of open parts, and the corners where their bounds are least."""
         open_parts = parts.todo.any(1).nonzero().flatten()
         inward = self.progress.inward
@@ -161,13 +185,12 @@ class _Bisection:
             if scores[row] > 0:
                 refuter.try_point(self.progress, points[row], "split")
 
-    def halve(self, parts: _Parts, form: Tensor) -> None:
+    def halve(self, parts: Parts, moves: Tensor) -> None:
         """Put the halves of open parts among those that wait; what cannot be halved leaves its cases open."""
         radius = parts.upper / 2 - parts.lower / 2
-        moves = (form.abs() * parts.todo[..., None]).sum(1) * radius
-        spread = self.sensitivity * radius
-        share = _SPREAD * moves.sum(1, keepdim=True).clamp(min=TINY) / spread.sum(1, keepdim=True).clamp(min=TINY)
-        feature = (moves + share * spread).argmax(1)
+        gain = (moves * parts.todo[..., None]).sum(1)
+        gain = torch.where(gain.amax(1, keepdim=True) > 0, gain, radius)
+        feature = torch.where(radius > 0, gain, -torch.inf).argmax(1)
         row = torch.arange(len(feature))
         middle = (parts.lower + (parts.upper - parts.lower) / 2)[row, feature]
         divisible = (parts.lower[row, feature] < middle) & (middle < parts.upper[row, feature])
@@ -175,9 +198,8 @@ class _Bisection:
         kept = parts.todo.any(1) & divisible
         left_upper, right_lower = parts.upper.clone(), parts.lower.clone()
         left_upper[row, feature] = right_lower[row, feature] = middle
-        halves = (_Parts(parts.lower, left_upper, parts.todo), _Parts(right_lower, parts.upper, parts.todo))
         if bool(kept.any()):
-            self.parts += [_rows(half, kept) for half in halves]
+            self.parts += [replace(parts, upper=left_upper).rows(kept), replace(parts, lower=right_lower).rows(kept)]
 
     def cover(self, wanted: set[Case]) -> None:
         """Record the cases that are excluded on every part."""
@@ -187,7 +209,3 @@ class _Bisection:
             if case in wanted and not unfinished and isfinite(least)
         }
         self.progress.ledger.record_cover(Cover(done))
-
-
-def _rows(parts: _Parts, rows: Tensor | slice) -> _Parts:
-    return _Parts(parts.lower[rows], parts.upper[rows], parts.todo[rows])

@@ -22,6 +22,7 @@ from pyprover.domains.base import Box
 from pyprover.engine import Network, Problem, Settings, verify
 from pyprover.engine.case import Case, beats, cases_of, difference, violation
 from pyprover.engine.ledger import Cover, Ledger
+from pyprover.engine.split import Bounded, Parts
 from pyprover.engine.weights import Ask, combine, project
 from pyprover.errors import StorageError, UserError
 from pyprover.query import Avoid, Comparison, Property, Term, Within
@@ -545,10 +546,7 @@ class TestSplit:
             assert isinstance(outcome.verdict, Timeout | Invalid)
 
 
-def _no_bound(self: object, parts: object, check: object) -> tuple[torch.Tensor, torch.Tensor]:
+def _no_bound(self: object, parts: Parts, check: object) -> Bounded:
     """An analysis that knows nothing."""
-    todo: torch.Tensor = parts.todo  # type: ignore[attr-defined]
-    features = parts.lower.shape[1]  # type: ignore[attr-defined]
-    return torch.full(todo.shape, -torch.inf, dtype=torch.float64), torch.ones(
-        *todo.shape, features, dtype=torch.float64
-    )
+    nothing = torch.zeros(*parts.todo.shape, parts.lower.shape[1], dtype=torch.float64)
+    return Bounded(parts, torch.full(parts.todo.shape, -torch.inf, dtype=torch.float64), nothing, nothing)
