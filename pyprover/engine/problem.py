@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -17,7 +17,7 @@ from pyprover.engine.case import Case, Margin, beats, case_violation, cases_of
 from pyprover.engine.ledger import Ledger
 from pyprover.query import Deployment, Property, Within
 from pyprover.region import Region
-from pyprover.verdict import Answer, Outcome, Reached, Step, Timeout, Unknown, Valid, Verdict, Witness
+from pyprover.verdict import Answer, Invalid, Outcome, Reached, Step, Timeout, Unknown, Valid, Verdict, Witness
 from pyprover.witness import Checked
 
 
@@ -130,6 +130,23 @@ class Progress:
     def decide(self, index: int, verdict: Verdict, step: str) -> None:
         """Settle a property."""
         self.outcomes[index] = Outcome(verdict, step, self.margin(index))
+
+    def severity(self, classes: Iterable[int]) -> int:
+        """How bad answers are: the size of the largest set of classes, of those that must not be left, without them."""
+        answers = set(classes)
+        sets = (set(p.classes) for p in self.problem.properties if isinstance(p, Within))
+        return max((len(allowed) for allowed in sets if not allowed & answers), default=0)
+
+    def witnesses(self) -> list[tuple[int, Witness]]:
+        """The witnesses of refuted properties."""
+        verdicts = ((k, outcome.verdict) for k, outcome in enumerate(self.outcomes) if outcome is not None)
+        return [(k, verdict.witness) for k, verdict in verdicts if isinstance(verdict, Invalid)]
+
+    def replace_witness(self, index: int, witness: Witness) -> None:
+        """Refute a refuted property by another witness."""
+        outcome = self.outcomes[index]
+        assert outcome is not None
+        self.outcomes[index] = replace(outcome, verdict=Invalid(witness))
 
     def settle_proven(self, step: str) -> None:
         """Settle the properties all of whose cases are excluded."""

@@ -1,4 +1,8 @@
-"""The refuting steps: the centre, and the search; a candidate counts once it is replayed."""
+"""The refuting steps: the centre, and the search; a candidate counts once it is replayed.
+
+Of several sets of classes that must not be left, the largest comes first: a point outside of it is outside of those
+that it contains, too. The most *severe* witness of a property is the one that leaves the largest of these sets.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +57,16 @@ class Refuter:
             self.try_point(progress, point, "centre")
 
     def search(self, batch: Sequence[Progress], effort: Effort, check: Check) -> None:
-        """Look for a counterexample to each open property."""
-        self._search([aim for progress in batch for k in progress.open for aim in _aims(progress, k)], effort, check)
+        """Look for a counterexample to each open property, larger sets first."""
+        tried = {progress: set[int]() for progress in batch}
+        while True:
+            chosen = {progress: _largest(progress, tried[progress]) for progress in batch}
+            aims = [aim for progress, indices in chosen.items() for k in indices for aim in _aims(progress, k)]
+            if not aims:
+                return
+            self._search(aims, effort, check)
+            for progress, indices in chosen.items():
+                tried[progress].update(indices)
 
     def search_classes(self, batch: Sequence[Progress], effort: Effort, check: Check) -> None:
         """Look for a point where each pending class wins."""
@@ -72,12 +84,14 @@ class Refuter:
             if not chosen:
                 continue
             found = search(self.network.graph32, self._targets(chosen), effort, check)
-            near = found.values > -_NEARLY * found.scale
-            for k in near.nonzero().flatten().tolist():
+            near = (found.values > -_NEARLY * found.scale).tolist()
+            for k, aim in enumerate(chosen):
                 point = found.points[k].numpy()
-                self.try_point(chosen[k].progress, point, "search")
-                if chosen[k].for_matrix:
-                    self.try_class(chosen[k].progress, point)
+                # a point that does not leave its set may leave a smaller one
+                if near[k] or len(aim.progress.open) > 1:
+                    self.try_point(aim.progress, point, "search")
+                if near[k] and aim.for_matrix:
+                    self.try_class(aim.progress, point)
 
     def _targets(self, aims: Sequence[_Aim]) -> Targets:
         boxes = [aim.progress.inward for aim in aims]
@@ -93,7 +107,8 @@ class Refuter:
         """Settle each open property that fails at the point (*input_shape)."""
         outputs = self.network.exact_outputs(point[None])[0]
         near = -_NEARLY * float(np.abs(outputs).max())
-        for k in progress.open:
+        still_open = progress.open
+        for k in still_open:
             prop = progress.problem.properties[k]
             amount = violation(prop, outputs)
             progress.note_hidden(k, outputs)
@@ -106,6 +121,21 @@ class Refuter:
                 progress.notes[k] = "rounding"
             else:
                 self._settle(progress, k, point, checked, step)
+        if len(progress.open) < len(still_open):
+            self._replace_milder(progress, point, outputs)
+
+    def _replace_milder(
+        self, progress: Progress, point: npt.NDArray[np.float32], outputs: npt.NDArray[np.float64]
+    ) -> None:
+        """Let the point stand for what milder witnesses refuted; a centre stays, for the network is wrong there."""
+        for k, known in progress.witnesses():
+            prop = progress.problem.properties[k]
+            if known.centre or not violation(prop, outputs) > 0:
+                continue
+            checked = self.network.replayer.check(progress.problem.region, prop, point)
+            if isinstance(checked, Checked) and progress.severity(checked.classes) > progress.severity(known.classes):
+                with suppress(StorageError):
+                    progress.replace_witness(k, self._witness(progress, point, checked))
 
     def _settle(
         self, progress: Progress, index: int, point: npt.NDArray[np.float32], checked: Checked, step: str
@@ -142,6 +172,14 @@ class Refuter:
 def _reach(progress: Progress, witness: Witness) -> None:
     for label in progress.forbidden().intersection(witness.classes):
         progress.reached.setdefault(label, witness)
+
+
+def _largest(progress: Progress, tried: set[int]) -> list[int]:
+    """The open properties not tried yet that are not about sets of classes, or about the largest of these."""
+    left = [k for k in progress.open if k not in tried]
+    sizes = {k: len(p.classes) for k in left if isinstance(p := progress.problem.properties[k], Within)}
+    most = max(sizes.values(), default=0)
+    return [k for k in left if sizes.get(k, most) == most]
 
 
 def _aims(progress: Progress, index: int) -> list[_Aim]:

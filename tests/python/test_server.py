@@ -211,6 +211,18 @@ def test_a_memory_limit_holds(server: Server, folder: Path) -> None:
     assert isinstance(described, messages.Dataset)
 
 
+def test_a_deployment_is_one_of_those_known(server: Server, folder: Path) -> None:
+    refused = server.hello(folder, deployment="float16")
+    assert isinstance(refused, messages.Refused)
+    assert (refused.kind, refused.hint) == ("user", "choose one of real, float32")
+    welcome = server.hello(folder, deployment="float32")
+    assert isinstance(welcome, messages.Welcome)
+    assert "float32" in welcome.rounding
+    query = Query(0, (Ball(samples(folder), 0, F(1, 1000)),), (Within((0, 1)),))
+    *_, done = server.ask(verify(network(folder), query))
+    assert isinstance(done, messages.Done)
+
+
 # The process
 
 
