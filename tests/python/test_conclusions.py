@@ -65,6 +65,20 @@ def test_numbers_are_exact_and_references_lead_somewhere() -> None:
     assert document["networks"][setting["network"]]["outputs"] == len(document["hierarchies"][0]["class_names"])
 
 
+def test_a_witness_says_which_group_it_leaves() -> None:
+    """Severities of the worst answers, and the nodes between which they lie; none without a witness."""
+    samples = {sample["index"]: sample for sample in report("mixed")["goals"][0]["samples"]}
+
+    def severity(height: int, within: str, leaves: str, *, forbidden: bool = False) -> dict[str, object]:
+        return {"height": height, "forbidden": forbidden, "within": within, "leaves": leaves}
+
+    assert samples[0]["severity"] is None
+    assert samples[1]["severity"] == severity(1, "pet", "dog")
+    assert samples[2]["severity"] == severity(3, "animals", "animal")
+    assert samples[5]["severity"] == severity(4, "animals", "vehicle", forbidden=True)
+    assert samples[6]["severity"] == severity(1, "vehicle", "truck")
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

@@ -22,8 +22,24 @@ let is_asked (plan : Plan.t) hierarchy (s : Aggregate.sample) node =
   in
   List.exists asks plan.queries.(s.answer.query).query.properties
 
+type severity = { height : int; forbidden : bool; within : Hierarchy.node; leaves : Hierarchy.node option }
+
 let severity hierarchy ~reference answers =
-  List.fold_left (fun worst answer -> max worst (Hierarchy.severity hierarchy ~reference ~answer)) 0 answers
+  let given = Hierarchy.Classes.of_list answers in
+  let clear node = Hierarchy.(Classes.disjoint (extension hierarchy node) given) in
+  let of_ancestor within =
+    { height = List.fold_left max 0 (List.map (fun answer -> Hierarchy.severity hierarchy ~reference ~answer) answers);
+      forbidden = List.exists (fun answer -> Hierarchy.forbidden hierarchy ~reference ~answer) answers;
+      within; leaves = List.nth_opt (List.rev (List.filter clear (Hierarchy.ancestors hierarchy reference))) 0 }
+  in
+  if answers = [] then None
+  else Option.map of_ancestor (Hierarchy.lowest_common_ancestor hierarchy (Hierarchy.Classes.add reference given))
+
+let of_verdict (s : Aggregate.sample_verdict) =
+  match (s.subject.reference, s.verdict) with
+  | Some (hierarchy, reference), Invalid (Witness w) ->
+    Option.map (fun found -> (hierarchy, found)) (severity hierarchy ~reference w.classes)
+  | _ -> None
 
 (* {1 All samples} *)
 

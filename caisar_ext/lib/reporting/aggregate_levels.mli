@@ -25,8 +25,17 @@ val finest_proven : Aggregate.sample -> height option
 
 val coarsest_refuted : Aggregate.sample -> height option
 
-(** The worst of these answers: {!Hierarchy.severity}. *)
-val severity : Hierarchy.t -> reference:int -> int list -> int
+(** How bad it is to give these answers for a reference. [height]: {!Hierarchy.severity} of the worst of them.
+    [forbidden]: a [never] pair forbids one. [within]: the smallest node of the tree that holds the reference and all
+    the answers. [leaves]: the largest that holds the reference and none of them; none when the reference is among
+    them. *)
+type severity = { height : int; forbidden : bool; within : Hierarchy.node; leaves : Hierarchy.node option }
+
+(** None without an answer. *)
+val severity : Hierarchy.t -> reference:int -> int list -> severity option
+
+(** That of a sample's witness; none without one, or where the sample is compared in no hierarchy. *)
+val of_verdict : Aggregate.sample_verdict -> (Hierarchy.t * severity) option
 
 (** The hierarchies of the settings, each once, in their order. *)
 val hierarchies : Aggregate.t -> Hierarchy.t list

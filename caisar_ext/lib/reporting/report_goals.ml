@@ -49,19 +49,15 @@ let is_undecided (s : Aggregate.sample_verdict) = not (Verdict.is_decided s.verd
 
 (* Without a hierarchy all mistakes are alike. *)
 let severity (s : Aggregate.sample_verdict) =
-  match (s.subject.reference, witness s.verdict) with
-  | Some (hierarchy, reference), Some w -> Aggregate_levels.severity hierarchy ~reference w.classes
-  | _ -> 0
+  Option.fold ~none:0 ~some:(fun (_, (found : Aggregate_levels.severity)) -> found.height) (Aggregate_levels.of_verdict s)
 
 (* With the group inside which the reference and the answer still are. *)
 let severity_text (s : Aggregate.sample_verdict) =
-  match (s.subject.reference, witness s.verdict) with
-  | Some (hierarchy, reference), Some w ->
-    let never = List.exists (fun answer -> Hierarchy.forbidden hierarchy ~reference ~answer) w.classes in
-    let ancestor = Hierarchy.(lowest_common_ancestor hierarchy (Classes.of_list (reference :: w.classes))) in
-    let name = Option.fold ~none:"" ~some:(Hierarchy.node_name hierarchy) ancestor in
-    Printf.sprintf "severity %d, %s" (severity s) (if never then "never allowed" else name)
-  | _ -> ""
+  match Aggregate_levels.of_verdict s with
+  | Some (hierarchy, { height; forbidden; within; _ }) ->
+    let place = if forbidden then "never allowed" else Hierarchy.node_name hierarchy within in
+    Printf.sprintf "severity %d, %s" height place
+  | None -> ""
 
 (* The class that is meant, and the true one where they differ. *)
 let reference context (subject : Plan.subject) =

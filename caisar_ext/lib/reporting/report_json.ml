@@ -50,13 +50,19 @@ let options (o : Verification.options) : json =
 let subject context (s : Plan.subject) =
   [ ("dataset", dataset_position context s.dataset); ("index", int s.index); ("truth", int s.truth) ]
 
+let severity (hierarchy, (s : Aggregate_levels.severity)) : json =
+  let node n = string (Hierarchy.node_name hierarchy n) in
+  `Assoc
+    [ ("height", int s.height); ("forbidden", `Bool s.forbidden); ("within", node s.within);
+      ("leaves", option node s.leaves) ]
+
 let goal_sample context (s : Aggregate.sample_verdict) : json =
   let step = Option.map (fun (o : Protocol.outcome) -> o.step) s.outcome in
   let margin = Option.bind s.outcome (fun o -> o.margin) in
   `Assoc
     (subject context s.subject
      @ [ ("conclusion", verdict context.files s.verdict); ("step", option string step);
-         ("margin", option float margin) ])
+         ("margin", option float margin); ("severity", option severity (Aggregate_levels.of_verdict s)) ])
 
 let queries (goal : Plan.goal) =
   let query = function Plan.Asked { query; _ } -> Some query | Undecided _ -> None in
