@@ -24,6 +24,7 @@ from pyprover.engine.case import Case
 from pyprover.engine.exact import Candidate, Excluded, Part, decide
 from pyprover.engine.ledger import Cover
 from pyprover.engine.problem import Progress
+from pyprover.engine.programs import Programs
 from pyprover.engine.refute import Refuter
 from pyprover.engine.waiting import Waiting
 
@@ -62,6 +63,7 @@ class _Search:
         self.owner = _owners(self.progress)
         self.cases = list(self.owner)
         self.ascent = Ascent.of(self.branching, self.cases, self.progress.classes)
+        self.programs = Programs.of(self.branching, self.ascent.forms)
         self.least = [inf] * len(self.cases)
         self.given_up: set[int] = set()
         self.waiting = Waiting()
@@ -101,17 +103,25 @@ class _Search:
 
     def _bound(self, some: SubProblems, steps: int) -> None:
         """Bound sub-problems; keep those that stay open."""
-        found, last = self.ascent.climb(some, steps, 0.0)
-        maybe = (found.bound > 0).nonzero().flatten()
-        bound = torch.full((len(found),), -torch.inf, dtype=torch.float64)
-        if len(maybe):
-            bound[maybe] = self.ascent.conclude(found.only(maybe))
+        found, last, bound = self._bounded(some, steps)
         for case, value in zip(found.case.tolist(), bound.tolist(), strict=True):
             if value > 0:
                 self.least[case] = min(self.least[case], value)
         rows = (~(bound > 0)).nonzero().flatten()
         if len(rows):
             self._keep(found.only(rows), Bounded(last.value[rows], last.form[rows], last.cost[rows]))
+
+    def _bounded(self, some: SubProblems, steps: int) -> tuple[SubProblems, Bounded, Tensor]:
+        """Better sub-problems, an evaluation of each in float32, and bounds (rows,) in float64."""
+        if self.programs is not None:
+            found, bound = self.programs.bound(some)
+            return found, self.ascent.estimate(found), bound
+        found, last = self.ascent.climb(some, steps, 0.0)
+        maybe = (found.bound > 0).nonzero().flatten()
+        bound = torch.full((len(found),), -torch.inf, dtype=torch.float64)
+        if len(maybe):
+            bound[maybe] = self.ascent.conclude(found.only(maybe))
+        return found, last, bound
 
     def _keep(self, left: SubProblems, last: Bounded) -> None:
         """Look for witnesses in open sub-problems, and choose where to split them."""
