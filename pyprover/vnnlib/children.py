@@ -102,9 +102,13 @@ def _text(stream: IO[bytes]) -> str:
 
 
 def run_all(tasks: Iterable[Task[Name]], jobs: int, report: Callable[[Ended[Name]], None]) -> None:
-    """Run the tasks in their order, ``jobs`` at a time; ``report`` each as it ends."""
+    """Run the tasks in their order, ``jobs`` at a time; ``report`` each as it ends.
+
+    SIGTERM ends the caller as Ctrl-C does, by ``KeyboardInterrupt``, so that no process is left behind.
+    """
     waiting = iter(tasks)
     running: list[_Running[Name]] = []
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while True:
             running += map(_Running.start, islice(waiting, jobs - len(running)))
@@ -119,6 +123,7 @@ def run_all(tasks: Iterable[Task[Name]], jobs: int, report: Callable[[Ended[Name
     finally:
         for one in running:
             one.abandon()
+        signal.signal(signal.SIGTERM, before)
 
 
 def code_version() -> str:

@@ -335,3 +335,31 @@ def test_the_first_mistake_has_its_place() -> None:
     with pytest.raises(FormulaError) as caught:
         version1.read("p", "; comment (\n(declare-const X_0 Real)\n\n  (assert (<= X_9 1))")
     assert str(caught.value.mistake.place) == "4:15-17"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "out", "words"),
+    [
+        (MemoryError(), 0, "unknown\n", "undecided: out of memory"),
+        (RuntimeError("can't allocate memory"), 0, "unknown\n", "undecided: out of memory"),
+        (RuntimeError("a bug"), 4, "", "RuntimeError: a bug"),
+    ],
+)
+def test_what_breaks_is_no_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, out: str, words: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("pyprover.vnnlib.deciding.verify", broken)
+    (folder / "prop.vnnlib").write_text(BOXED + "(assert (<= Y_1 Y_0))")
+    result = run("vnnlib", str(folder / "net.onnx"), str(folder / "prop.vnnlib"))
+    assert (result.status, result.stdout) == (status, out)
+    assert words in result.stderr
+
+
+def test_many_regions_share_the_time_and_end_at_the_first_counterexample(folder: Path) -> None:
+    """A hundred boxes, more than are tried together; only the last one holds a counterexample."""
+    boxes = "".join(f"(and (>= X_0 {k}e-2) (<= X_0 {k + 1}e-2) (>= Y_0 0.995))" for k in range(100))
+    assert answer(folder, BOXED + f"(assert (or {boxes}))") == "sat"
+    assert answer(folder, BOXED + f"(assert (or {boxes.replace('0.995', '1.005')}))") == "unsat"

@@ -122,6 +122,17 @@ def test_rows_survive_a_killed_runner(folder: Path, runner: subprocess.Popen[str
     assert (folder / "results.csv").read_text() == text
 
 
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_runner_that_is_stopped_leaves_nothing_behind(
+    folder: Path, runner: subprocess.Popen[str], stop: signal.Signals
+) -> None:
+    child = waiting_child(runner)
+    assert child is not None
+    runner.send_signal(stop)
+    runner.communicate(timeout=60)
+    assert (runner.returncode, child.is_running(), answers(folder)) == (130, False, ["unsat"])
+
+
 def ended(code: str, limit: float = 60.0) -> Ended[Instance]:
     found: list[Ended[Instance]] = []
     instance = Instance(Path(), "net.onnx", "prop.vnnlib", limit)
