@@ -20,7 +20,7 @@ _RATE = 0.3
 """Slopes lie between 0 and 1, and the signs of their gradients seldom change: long steps close most in three."""
 
 _TARGET = 0.05
-_HOPE = 6.0
+_HOPE = 2.0
 """A row whose bound would not reach 0 with so many times what it has gained is left."""
 _PATIENCE = 3
 
