@@ -106,9 +106,48 @@ class Adam:
         return torch.addcdiv(parameters, self.first * self.rates, size, value=rate).clamp_(0.0, 1.0)
 
 
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Forms over a value (rows, *shape) to be bounded below; the type of the parameters says in which precision."""
+
+    exact: Tunable
+    rough: Tunable
+    value: int
+    coef: Tensor
+
+    def start(self) -> Tensor:
+        """The first parameters in float32: (parameters,)."""
+        return self.rough.start(self.value)
+
+    def rates(self) -> Tensor:
+        """The first step of each parameter: (parameters,)."""
+        return self.rough.rates(self.value)
+
+    def bounds(self, rows: Tensor, parameters: Tensor) -> Tensor:
+        """Lower bounds of some rows: (rows,)."""
+        tunable = self.exact if parameters.dtype == torch.float64 else self.rough
+        return tunable.bounds(self.value, self.coef[rows].to(parameters.dtype), parameters)
+
+
 def tighten(bounds: RegionBounds, place: int, spare: Spare) -> RegionBounds:
     """Bounds on one region of a batch whose boxes, where known, are never looser: a batch of one."""
     network = one_region(bounds.linearised, place)
+
+    def improved(network: Linearised, value: int, box: Box, unstable: Tensor) -> Box:
+        exact = Tunable.of(network)
+        if not len(exact.start(value)):
+            return box
+        rough, size = exact.rough(), block_size(network.graph, value)
+        return tightened(lambda coef: Sides(exact, rough, value, coef), box, unstable, size, spare)
+
+    return RegionBounds(through(network, improved))
+
+
+def through(network: Linearised, improved: Callable[[Linearised, int, Box, Tensor], Box]) -> Linearised:
+    """The network with lines over better boxes, one operator after the other.
+
+    ``improved`` (network so far, value, its box, which neurons matter) gives the box of an operator's input.
+    """
     nodes = network.graph.nodes
     done: dict[int, Box] = {}
     for position in sorted(network.relaxations):
@@ -116,27 +155,26 @@ def tighten(bounds: RegionBounds, place: int, spare: Spare) -> RegionBounds:
         if isinstance(old, BoxedLines):
             (source,) = nodes[position].inputs
             if source not in done:
-                done[source] = _tightened(network, source, old.box, UNSTABLE[type(op)](op, old.box), spare)
+                done[source] = improved(network, source, old.box, UNSTABLE[type(op)](op, old.box))
             lines = RELAXATIONS[type(op)](op, done[source])
             network = replace(network, relaxations={**network.relaxations, position: lines})
-    return RegionBounds(network)
+    return network
 
 
-def _tightened(network: Linearised, value: int, box: Box, unstable: Tensor, spare: Spare) -> Box:
-    """The box of a value, tightened where it is unstable."""
-    exact = Tunable.of(network)
-    if not len(exact.start(value)):
-        return box
-    rough = exact.rough()
+def tightened(sides_of: Callable[[Tensor], Sides], box: Box, unstable: Tensor, size: int, spare: Spare) -> Box:
+    """A box tightened where neurons are unstable, by forms about both sides of as many as ``size`` allows at once.
+
+    ``sides_of`` (rows, *shape) gives what is bounded. The ends may cross where no point is left.
+    """
     lower, upper = box.lower.flatten().clone(), box.upper.flatten().clone()
     neurons = unstable.flatten().nonzero().flatten()
-    for chosen in torch.split(neurons, max(1, _BLOCKS_AT_ONCE * block_size(network.graph, value) // 2)):
+    for chosen in torch.split(neurons, max(1, _BLOCKS_AT_ONCE * size // 2)):
         if len(chosen):
-            coef = _both_sides(chosen, box)
+            sides = sides_of(_both_sides(chosen, box))
             width = upper[chosen] - lower[chosen]
-            parameters = _ascend(rough, value, coef.float(), width.float(), spare)
+            parameters = _ascend(sides, width.float(), spare)
             with torch.no_grad():
-                below, above = exact.bounds(value, coef, parameters.double()).chunk(2)
+                below, above = sides.bounds(torch.arange(2 * len(chosen)), parameters.double()).chunk(2)
             lower[chosen] = torch.maximum(lower[chosen], below)
             upper[chosen] = torch.minimum(upper[chosen], -above)
     return Box(lower.reshape(box.lower.shape), upper.reshape(box.upper.shape))
@@ -151,20 +189,20 @@ def _both_sides(neurons: Tensor, box: Box) -> Tensor:
     return coef.reshape(-1, *box.lower.shape[1:])
 
 
-def _ascend(tunable: Tunable, value: int, coef: Tensor, width: Tensor, spare: Spare) -> Tensor:
+def _ascend(sides: Sides, width: Tensor, spare: Spare) -> Tensor:
     """The best parameters found for the two sides of neurons: (2 neurons, parameters).
 
     A neuron is left once a side shows it stable, a row once it hardly gains; ``width`` (neurons,) is the scale.
     """
-    best = tunable.start(value).repeat(len(coef), 1)
-    best_bound = torch.full((len(coef),), -torch.inf)
+    best = sides.start().repeat(2 * len(width), 1)
+    best_bound = torch.full((len(best),), -torch.inf)
     last_check = best_bound.clone()
-    active, parameters = torch.arange(len(coef)), best
-    adam = Adam(parameters, tunable.rates(value))
+    active, parameters = torch.arange(len(best)), best
+    adam = Adam(parameters, sides.rates())
     for step in range(_STEPS):
         parameters = parameters.detach().requires_grad_()
         with torch.enable_grad():
-            bound = tunable.bounds(value, coef[active], parameters)
+            bound = sides.bounds(active, parameters)
             (gradient,) = torch.autograd.grad(bound.sum(), parameters)
         better = bound > best_bound[active]
         best_bound[active[better]] = bound.detach()[better]

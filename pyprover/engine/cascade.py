@@ -144,7 +144,7 @@ class _Cascade:
         """In a quarter of the time at most, where branching may follow."""
         until = share.share(4) if any(isinstance(node.op, Relu) for node in self.network.graph.nodes) else share
         for progress in batch:
-            self.sites[progress] = optimise(self.sites[progress], _undecided(progress), until)
+            self.sites[progress] = optimise(self.sites[progress], until)
             progress.settle_proven("optimised")
 
     def _branch(self, check: Check, batch: list[Progress]) -> None:

@@ -1,20 +1,25 @@
 """Optimised bounds on open cases: the lines around the operators and the weights of the margins ascend together.
 
-First with the boxes of the analysis, which costs little; then with boxes that were tightened in the same way.
+First with the boxes of the analysis, which costs little; then with boxes that were tightened in the same way; then with
+boxes that hold only where the case does.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor
 
-from pyprover.domains.analysis import RegionBounds
+from pyprover.domains.analysis import PartBounds, RegionBounds
+from pyprover.domains.conditional import Condition, tighten_where
 from pyprover.domains.optimised import Adam, Spare, Tunable, one_region, tighten
 from pyprover.engine.branch import Site
 from pyprover.engine.case import Case, Forms
+from pyprover.engine.ledger import Cover
 from pyprover.engine.problem import Deadline, Progress
 from pyprover.engine.weights import project, rounding_error
 
@@ -22,45 +27,94 @@ _STEPS = 20
 _TARGET = 0.05
 _AT_ONCE = 64
 
+_MOST_ROUNDS = 6
+_HOPEFUL = 0.1
+"""A further round must be able to expect that so many like the last exclude the case."""
 
-def optimise(site: Site, cases: Sequence[Case], until: Deadline) -> Site:
-    """Try to exclude the cases; the site with the best boxes found, which hold in the whole region."""
+_SHALLOW = 1e-9
+"""A margin that can fall no farther below 0 says nothing of the scale of multipliers."""
+
+_POSITIVE = sys.float_info.min
+"""All that a proof by contradiction says of a margin."""
+
+
+def optimise(site: Site, until: Deadline) -> Site:
+    """Try to prove what is open; the site with the best boxes found, which hold in the whole region."""
 
     def spare() -> bool:
         return time.monotonic() < until.moment
 
-    cases = [case for case in cases if 0 < len(case.margins) <= site.progress.classes]
+    progress = site.progress
     bounds = RegionBounds(one_region(site.bounds.linearised, site.place))
-    if not cases or _exclude(site.progress, bounds, cases, spare):
+    _raise_margins(progress, bounds, _open_cases(progress), spare)
+    if not any(_goals(progress)):
         return site
     bounds = tighten(bounds, 0, spare)
-    _exclude(site.progress, bounds, cases, spare)
-    return Site(site.progress, bounds, 0)
+    _raise_margins(progress, bounds, _open_cases(progress), spare)
+    for goal in _goals(progress):
+        for case in sorted(goal, key=lambda case: progress.ledger.margin(case) or 0.0):
+            if not (progress.ledger.excludes(case) or _contradict(progress, bounds, case, spare)):
+                break
+    return Site(progress, bounds, 0)
 
 
-def _exclude(progress: Progress, bounds: RegionBounds, cases: Sequence[Case], spare: Spare) -> bool:
-    """Record the best bounds found on the cases that are open; whether none is left."""
+def _goals(progress: Progress) -> list[list[Case]]:
+    """Open cases of each open property; nothing helps where a tie was seen, or a case cannot be combined."""
+    goals = [progress.cases[k] for k in progress.open if progress.notes[k] is None]
+    usable = [goal for goal in goals if all(0 < len(case.margins) <= progress.classes for case in goal)]
+    return [[case for case in goal if not progress.ledger.excludes(case)] for goal in usable]
+
+
+def _open_cases(progress: Progress) -> list[Case]:
+    return list(dict.fromkeys(case for goal in _goals(progress) for case in goal))
+
+
+def _raise_margins(progress: Progress, bounds: RegionBounds, cases: Sequence[Case], spare: Spare) -> None:
+    """Record the best bounds found on some cases."""
     tunable = Tunable.of(bounds.linearised)
-    left = [case for case in cases if not progress.ledger.excludes(case)]
-    for first in range(0, len(left), _AT_ONCE):
-        _Ascent(progress, bounds, tunable, left[first : first + _AT_ONCE]).run(spare)
-    return all(progress.ledger.excludes(case) for case in cases)
+    for first in range(0, len(cases), _AT_ONCE):
+        some = cases[first : first + _AT_ONCE]
+        ascent = _Ascent(tunable, some, [progress.ledger.best_margin(case) for case in some])
+        for case, (weights, bound) in zip(some, ascent.run(spare), strict=True):
+            progress.ledger.record(bounds, [(dict(zip(case.margins, weights, strict=False)), bound)])
+
+
+def _contradict(progress: Progress, bounds: RegionBounds, case: Case, spare: Spare) -> bool:
+    """Suppose that the case holds, tighten with that, and see whether it cannot; whether it is excluded so."""
+    forms = Forms.of([case], bounds.linearised.graph.outputs)
+    part: RegionBounds | PartBounds | None = bounds
+    margin = progress.ledger.margin(case)
+    for _ in range(_MOST_ROUNDS):
+        if part is None or margin is None or margin > 0:
+            break
+        if not (isfinite(margin) and spare()):
+            return False
+        before = margin
+        part = tighten_where(part, Condition(forms.weights[0], forms.constants[0], max(-before, _SHALLOW)), spare)
+        if part is not None:
+            ascent = _Ascent(Tunable.of(part.linearised), [case], [progress.ledger.best_margin(case)])
+            ((_, margin),) = ascent.run(spare)
+            if margin + (margin - before) / _HOPEFUL <= 0:
+                return False
+    if part is None or (margin is not None and margin > 0):
+        progress.ledger.record_cover(Cover({case: _POSITIVE}))
+        return True
+    return False
 
 
 class _Ascent:
-    """Some cases of one region, a row each."""
+    """Some cases over one region or a part of it, a row each; ``starts``: the margin of each that has all weight."""
 
-    def __init__(self, progress: Progress, bounds: RegionBounds, tunable: Tunable, cases: Sequence[Case]) -> None:
-        self.progress, self.bounds, self.cases = progress, bounds, cases
+    def __init__(self, tunable: Tunable, cases: Sequence[Case], starts: Sequence[int]) -> None:
         self.exact, self.rough = tunable, tunable.rough()
-        self.output = bounds.linearised.graph.output
-        self.forms = Forms.of(cases, bounds.linearised.graph.outputs)
+        self.output = tunable.network.graph.output
+        self.forms = Forms.of(cases, tunable.network.graph.outputs)
+        self.starts = torch.tensor(starts)
 
-    def run(self, spare: Spare) -> None:
-        """Ascend in float32 from the best single margins, and record what float64 makes of the end."""
+    def run(self, spare: Spare) -> list[tuple[list[float], float]]:
+        """Ascend in float32 from single margins; the weights of each case, and what float64 makes of its bound."""
         weights = torch.zeros(self.forms.valid.shape)
-        best_margins = [self.progress.ledger.best_margin(case) for case in self.cases]
-        weights[torch.arange(len(weights)), torch.tensor(best_margins)] = 1
+        weights[torch.arange(len(weights)), self.starts] = 1
         parameters = self.rough.start(self.output).repeat(len(weights), 1)
         adam = Adam(parameters, self.rough.rates(self.output))
         best = (torch.full((len(weights),), -torch.inf), weights, parameters)
@@ -81,7 +135,7 @@ class _Ascent:
                 break
             parameters = adam.step(parameters, gradient)
             weights = self._towards(weights, slopes, bound)
-        self._record(best[1].double(), best[2].double())
+        return self._concluded(best[1].double(), best[2].double())
 
     def _towards(self, weights: Tensor, slopes: Tensor, bound: Tensor) -> Tensor:
         """Weights moved along the gradient by as much as a bound just above zero seems to need (Polyak)."""
@@ -96,11 +150,8 @@ class _Ascent:
         coef = torch.einsum("km,kmo->ko", weights, forms)
         return tunable.bounds(self.output, coef, parameters) + (weights * constants).sum(1)
 
-    def _record(self, weights: Tensor, parameters: Tensor) -> None:
+    def _concluded(self, weights: Tensor, parameters: Tensor) -> list[tuple[list[float], float]]:
         with torch.no_grad():
             bound = self._bound(self.exact, weights, parameters)
             bound = bound - rounding_error(self.exact.network.output_slack, self.forms, weights)
-        found = zip(self.cases, weights.tolist(), bound.tolist(), strict=True)
-        self.progress.ledger.record(
-            self.bounds, [(dict(zip(case.margins, row, strict=False)), value) for case, row, value in found]
-        )
+        return list(zip(weights.tolist(), bound.tolist(), strict=True))

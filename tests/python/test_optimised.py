@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pyprover.domains.activations import BoxedLines
-from pyprover.domains.analysis import RegionBounds, bound_regions
+from pyprover.domains.analysis import PartBounds, RegionBounds, bound_regions
 from pyprover.domains.base import Box
+from pyprover.domains.conditional import Condition, tighten_where
 from pyprover.domains.families import Family, family_of
 from pyprover.domains.linear import RELAXATIONS, lower_bounds
 from pyprover.domains.optimised import Adam, Tunable, one_region, tighten
 from pyprover.domains.relaxation import Places, Rows
 from pyprover.engine import Network
 from pyprover.engine.branch import Site
-from pyprover.engine.case import Forms
+from pyprover.engine.case import Case, Forms, cases_of
 from pyprover.engine.optimise import optimise
 from pyprover.engine.problem import Deadline, Problem, Progress
 from pyprover.engine.prove import exclude, open_goals, regions
@@ -179,7 +180,7 @@ def test_margins_rise_and_stay_below_those_of_points(
     progress, bounds = started(network, radius, group)
     cases = progress.cases[0]
     before = [progress.ledger.margin(case) for case in cases]
-    optimise(Site(progress, bounds, 0), cases, Deadline.after(60))
+    optimise(Site(progress, bounds, 0), Deadline.after(60))
     box = bounds.linearised.input
     outputs = network.graph.forward(points_in(box, 0, count=400)[:, 0])
     least = -Forms.of(cases, network.graph.outputs).violations(outputs).amax(0)
@@ -201,9 +202,84 @@ def test_what_linear_bounds_leave_open_optimised_ones_prove(
     def proven(radius: float) -> tuple[bool, bool]:
         progress, bounds = started(network, radius, (label,))
         linear = all(progress.ledger.excludes(case) for case in progress.cases[0])
-        optimise(Site(progress, bounds, 0), progress.cases[0], Deadline.after(60))
+        optimise(Site(progress, bounds, 0), Deadline.after(60))
         return linear, all(progress.ledger.excludes(case) for case in progress.cases[0])
 
     found = [proven(0.01 * 1.3**k) for k in range(3, 9)]
     assert all(after for before, after in found if before)
     assert any(after for before, after in found if not before)
+
+
+def condition(case: Case, outputs: int, depth: float) -> Condition:
+    forms = Forms.of([case], outputs)
+    return Condition(forms.weights[0], forms.constants[0], depth)
+
+
+@pytest.mark.parametrize("name", ["dense", "leaky", "sigmoid", "tanh", "gelu"])
+@settings(max_examples=4, deadline=None)
+@given(seed=seeds, group=st.sampled_from([(0,), (1,), (0, 1), (1, 2)]))
+def test_conditional_boxes_hold_where_the_case_does(name: str, seed: int, group: tuple[int, ...]) -> None:
+    graph = GRAPHS[name]
+    box = some_box(graph, seed, 1.0, 0.5, count=1)
+    bounds = tighten(bound_regions("linear", graph, box, never), 0, always)
+    points = points_in(box, seed, count=2000)[:, 0]
+    for case in cases_of(Within(group), graph.outputs):
+        holds = Forms.of([case], graph.outputs).violations(graph.forward(points))[:, 0] > 0
+        part = tighten_where(bounds, condition(case, graph.outputs, 0.3), always)
+        if part is None:
+            assert not bool(holds.any())
+            continue
+        inside = inputs_of_nodes(graph, points[holds])
+        for position, tight in known_boxes(RegionBounds(part.linearised)).items():
+            assert_contains(tight, inside[position])
+
+
+def test_conditions_tighten_until_nothing_is_left() -> None:
+    graph = graph_of(dense([6, 20, 20, 20, 4], 0, activation="Sigmoid", scale=6.0))
+    centre = torch.zeros(1, 6, dtype=torch.float64)
+    label = int(graph.forward(centre).argmax())
+    case = cases_of(Within((label,)), graph.outputs)[0]
+
+    def shrunk(radius: float) -> float:
+        """The mean width of the last boxes, as a part of that without the condition; 0 where nothing is left."""
+        bounds = tighten(bound_regions("linear", graph, Box(centre - radius, centre + radius), never), 0, always)
+        part = tighten_where(bounds, condition(case, graph.outputs, 1.0), always)
+        if part is None:
+            return 0.0
+        before, after = known_boxes(bounds), known_boxes(RegionBounds(part.linearised))
+        last = max(before)
+        return float(after[last].radius.mean() / before[last].radius.mean())
+
+    share = [shrunk(radius) for radius in (0.1, 0.15, 0.2, 0.3)]
+    assert share == sorted(share)
+    assert share[0] == 0.0
+    assert 0.0 < share[-1] < 1.0
+
+
+def test_conditional_bounds_cannot_enter_the_ledger(networks: dict[str, Network]) -> None:
+    progress, bounds = started(networks["dense"], 0.4, (0,))
+    case = progress.cases[0][0]
+    single = RegionBounds(one_region(bounds.linearised, 0))
+    part = tighten_where(single, condition(case, progress.classes, 1.0), always)
+    assert isinstance(part, PartBounds)
+    with pytest.raises(TypeError, match="PartBounds do not hold in the whole region"):
+        progress.ledger.record(part, [({case.margins[0]: 1.0}, 1.0)])  # type: ignore[arg-type]
+
+
+def test_a_contradiction_says_no_more_than_that_a_margin_is_positive(tmp_path: Path) -> None:
+    """The bound under the condition is no bound of the region: a point of it has a smaller margin."""
+    recipe = dense([6, 20, 20, 20, 4], 0, activation="Sigmoid", scale=6.0)
+    network = Network.open(save(recipe, tmp_path / "net.onnx"))
+    label = int(network.exact_outputs(np.zeros((1, 6), dtype=np.float32)).argmax())
+    proven = 0
+    for radius in (0.05, 0.06, 0.07, 0.08, 0.1, 0.12):
+        progress, bounds = started(network, radius, (label,))
+        optimise(Site(progress, bounds, 0), Deadline.after(60))
+        outputs = network.graph.forward(points_in(bounds.linearised.input, 0, count=4000)[:, 0])
+        least = -Forms.of(progress.cases[0], 4).violations(outputs).amax(0)
+        for case, most in zip(progress.cases[0], least.tolist(), strict=True):
+            margin = progress.ledger.margin(case)
+            assert margin is not None
+            assert margin <= most + 1e-12
+            proven += margin > 0
+    assert proven > 0
