@@ -19,13 +19,17 @@ from pyprover.domains import interval, zonotope
 from pyprover.domains.activations import relu_lines, s_shaped_lines
 from pyprover.domains.analysis import ANALYSES, interval_bounds, linear_bounds
 from pyprover.domains.base import Box, gamma
+from pyprover.domains.constrained import ConstrainedZonotopes
 from pyprover.domains.linear import ADJOINTS, RELAXATIONS, UNSTABLE, Linearised, lower_bounds, patch_bounds
 from pyprover.domains.patches import Patch
+from pyprover.domains.products import with_intervals
 from pyprover.domains.relaxation import Places, Rows
-from pyprover.graph import Graph
+from pyprover.graph import Graph, Operator
 from pyprover.load import load
 from pyprover.ops import OPERATORS, Dense, MaxPool, Relu, Sigmoid, Tanh
 from tests.python.networks import ZOO, ZOO_CASES, Recipe, dense, residual, save
+
+pytestmark = pytest.mark.usefixtures("few_steps")
 
 magnitudes = st.sampled_from([1e-30, 1e-9, 1e-3, 1.0, 30.0, 1e4, 1e12, 1e30])
 widths = st.sampled_from([0.0, 1e-12, 1e-3, 0.3, 1.0, 10.0, 1e6])
@@ -85,6 +89,16 @@ def assert_contains(box: Box, values: Tensor) -> None:
     assert bool((values <= box.upper).all()), (values - box.upper).amax()
 
 
+def operators_with_lines() -> set[type[Operator]]:
+    """Non-linear operators whose lines a constrained zonotope of some network uses."""
+    found: set[type[Operator]] = set()
+    for graph in GRAPHS.values():
+        companion = ConstrainedZonotopes(graph, some_box(graph, 0, 1.0, 0.0, count=1), never)
+        with_intervals(graph, some_box(graph, 0, 1.0, 0.0, count=1), companion)
+        found |= {type(step.op) for step in companion.steps}
+    return found
+
+
 def test_no_cell_of_operators_and_domains_is_missing() -> None:
     linear = {op for op in OPERATORS if op.linear}
     table = {
@@ -93,6 +107,8 @@ def test_no_cell_of_operators_and_domains_is_missing() -> None:
         "linear, relaxed": set(RELAXATIONS),
         "linear, unstable": set(UNSTABLE),
         "zonotope": set(zonotope.TRANSFORMERS),
+        "constrained z.": set(zonotope.TRANSFORMERS),
+        "its lines": operators_with_lines(),
     }
     wanted = {
         "interval": set(OPERATORS),
@@ -100,6 +116,8 @@ def test_no_cell_of_operators_and_domains_is_missing() -> None:
         "linear, relaxed": set(OPERATORS) - linear,
         "linear, unstable": set(OPERATORS) - linear,
         "zonotope": set(OPERATORS),
+        "constrained z.": set(OPERATORS),
+        "its lines": set(OPERATORS) - linear - {MaxPool},  # of a maximum, the band says all that is said
     }
     columns = " | ".join(name.rjust(16) for name in table)
     print(f"\n{'operator':15} | {columns}")
