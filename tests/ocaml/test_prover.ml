@@ -446,6 +446,8 @@ let beyond_the_driver () =
   Drivers.check driver (batch [ query 0 "ok" ]);
   Drivers.check driver { (batch []) with domain = Some "linear" };
   refused { (batch []) with domain = Some "interval" };
+  refused { (batch []) with domain = Some "linear+interval" };
+  Drivers.check (Drivers.find Drivers.default) { (batch []) with domain = Some "constrained_zonotope+deeppoly" };
   refused (batch [ { (query 0 "ok") with properties = [ Avoid { cases = [] } ] } ])
 
 let with_environment name value f =

@@ -82,7 +82,7 @@ let header =
   constant test : dataset = read_dataset "test"
 |}
 
-let everything : Spec.selection = { defines = []; theories = []; goals = [] }
+let everything : Spec.selection = { defines = []; theories = []; goals = []; domain = None }
 
 let load ?(selection = everything) text =
   let file = Filename.concat (Lazy.force folder) "spec.mlw" in

@@ -78,7 +78,7 @@ let described_dataset class_names : Protocol.dataset =
   { length = 100; shape = [ 3; 32; 32 ]; labels = []; class_names; arrays = [ Query.images ]; digest = "fedcba9876543210" }
 
 let options : Verification.options =
-  { specification = "pictures.mlw"; selection = { defines = []; theories = []; goals = [] }; samples = None;
+  { specification = "pictures.mlw"; selection = { defines = []; theories = []; goals = []; domain = None }; samples = None;
     time_limit = 60.; full_matrix = false;
     pool =
       { driver = { name = "pyprover"; command = []; python_modules = []; properties = [ Within; Avoid ]; domains = [] };

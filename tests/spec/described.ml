@@ -44,7 +44,7 @@ let planned f =
   let file = Sys.argv.(1) in
   let defines = List.map define (List.tl (List.tl (Array.to_list Sys.argv))) in
   let world = World.create oracle ~folder:(Filename.dirname file) ~samples:None in
-  match Interp.plan world (Spec.load file { defines; theories = []; goals = [] }) with
+  match Interp.plan world (Spec.load file { defines; theories = []; goals = []; domain = None }) with
   | plan -> f world plan
   | exception Diag.Error mistakes ->
     List.iter (Format.eprintf "%a@." Diag.pp) mistakes;

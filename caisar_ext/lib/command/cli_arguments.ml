@@ -15,7 +15,14 @@ let selection =
     Arg.(value & opt_all string [] & info [ "g"; "goal" ] ~docv:"GOAL"
            ~doc:"Only this goal, $(i,GOAL) or $(i,THEORY.GOAL). Repeatable.")
   in
-  Term.(const (fun defines theories goals : Spec.selection -> { defines; theories; goals }) $ defines $ theories $ goals)
+  let domain =
+    Arg.(value & opt (some string) None & info [ "domain" ] ~docv:"NAME"
+           ~doc:"The only abstract domain to use for goals that name none: $(b,interval), $(b,zonotope), \
+                 $(b,constrained_zonotope), $(b,linear), or a product such as $(b,zonotope+linear). Without it the prover \
+                 chooses, and searches.")
+  in
+  let selection defines theories goals domain : Spec.selection = { defines; theories; goals; domain } in
+  Term.(const selection $ defines $ theories $ goals $ domain)
 
 let samples =
   let parse text =

@@ -122,15 +122,15 @@ let kind : Query.property -> property_kind = function
   | Avoid _ -> Avoid
 
 let check driver (batch : Protocol.verify) =
-  let check_domain domain =
-    if not (List.mem domain driver.domains) then
-      Diag.error "the prover \"%s\" has no abstract domain \"%s\"" driver.name domain
-        ?hint:(Diag.did_you_mean domain driver.domains)
+  let check_domain name =
+    if not (List.mem name driver.domains) then
+      Diag.error "the prover \"%s\" has no abstract domain \"%s\"" driver.name name
+        ?hint:(Diag.did_you_mean name driver.domains)
   in
   let check_property property =
     if not (List.mem (kind property) driver.properties) then
       Diag.error "the prover \"%s\" does not answer properties of the kind %s" driver.name
         (Sexplib.Sexp.to_string (sexp_of_property_kind (kind property)))
   in
-  Option.iter check_domain batch.domain;
+  Option.iter (fun product -> List.iter check_domain (String.split_on_char '+' product)) batch.domain;
   List.iter (fun (query : Query.t) -> List.iter check_property query.properties) batch.queries

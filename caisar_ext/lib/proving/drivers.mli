@@ -6,7 +6,8 @@
      (command ("%{python}" -m pyprover serve))      the words of the command; for %{python} see [command]
      (python_modules (pyprover torch onnxruntime))  what that interpreter must be able to import
      (properties (Within Avoid))                    the kinds of property that it answers
-     (domains (interval linear)))                   the abstract domains that it knows by name
+     (domains (interval linear)))                   the abstract domains that it knows by name;
+                                                    a product of several is written with +
     v}
     The command must speak [grammar/protocol.md] on its standard input and output. *)
 

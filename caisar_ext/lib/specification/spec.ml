@@ -47,7 +47,7 @@ type goal = {
   loc : Diag.location option Lazy.t;
 }
 
-type selection = { defines : (string * string) list; theories : string list; goals : string list }
+type selection = { defines : (string * string) list; theories : string list; goals : string list; domain : string option }
 
 (* The names are those of the metas in [theories/]; the second is how a specification writes the symbol. *)
 let builtins =
@@ -225,18 +225,17 @@ let select selection goals =
   | [] -> Diag.error "no goal is both in --theory and in --goal"
   | kept -> kept
 
-let goal ~defines defined { theory; name; task } : goal =
-  let location = Whyml.location ~defines in
+let goal (selection : selection) defined { theory; name; task } : goal =
+  let location = Whyml.location ~defines:selection.defines in
   let pr = Task.task_goal task in
   let loc = lazy (Option.map location pr.pr_name.id_loc) in
   let locate position = lazy (Some (location position)) in
   let context = { known = Task.task_known task; meanings = meanings task; defined; locate } in
   { theory; name; loc;
-    domain = domain_attribute ~loc pr.pr_name.id_attrs;
+    domain = (match domain_attribute ~loc pr.pr_name.id_attrs with None -> selection.domain | own -> own);
     formula = translate context ~outer:loc (Task.task_goal_fmla task) }
 
 let load file (selection : selection) =
-  let defines = selection.defines in
-  match List.concat_map stated (Whyml.theories ~defines file) with
+  match List.concat_map stated (Whyml.theories ~defines:selection.defines file) with
   | [] -> Diag.error ~hint:"add: goal NAME: FORMULA" "%s has no goal" file
-  | goals -> List.map (goal ~defines (Term.Hls.create 64)) (select selection goals)
+  | goals -> List.map (goal selection (Term.Hls.create 64)) (select selection goals)

@@ -56,11 +56,12 @@ type goal = {
   loc : Diag.location option Lazy.t;
 }
 
-(** Which goals to keep, and values for constants. *)
+(** Which goals to keep, values for constants, and the domain of the goals that name none. *)
 type selection = {
   defines : (string * string) list;  (** constant, WhyML term: replaces (or gives) its definition before typing *)
   theories : string list;  (** empty: all *)
   goals : string list;  (** [GOAL] or [THEORY.GOAL]; empty: all *)
+  domain : string option;
 }
 
 (** [load file selection] gives the selected goals in source order.
