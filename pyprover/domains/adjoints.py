@@ -33,12 +33,15 @@ def _on_whole(adjoint: _Whole) -> Adjoint:
 
 
 def _dense(op: Dense, coef: Tensor, _shapes: Shapes) -> tuple[list[Tensor], Tensor]:
-    back = (op.weight.T @ coef.T).T if coef.ndim == 2 and has_rows_last(coef) else coef @ op.weight
+    back = coef @ op.weight
+    if coef.ndim == 2 and has_rows_last(coef):
+        back = back.T.contiguous().T
     return [back], (coef @ op.bias[:, None]).flatten(1).sum(1)
 
 
 def _conv(op: Conv, patch: Patch, shapes: Shapes) -> tuple[list[Patch], Tensor]:
-    return [transposed(op, patch, shapes[0])], patch.coef.sum((2, 3)) @ op.bias
+    cells = patch.coef.shape[2] * patch.coef.shape[3]
+    return [transposed(op, patch, shapes[0])], patch.coef.flatten(1) @ op.bias.repeat_interleave(cells)
 
 
 def _conv_transpose(op: ConvTranspose, coef: Tensor, _shapes: Shapes) -> tuple[list[Tensor], Tensor]:

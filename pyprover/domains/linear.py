@@ -27,7 +27,7 @@ from pyprover.domains.steps import round_lines, round_unstable
 from pyprover.graph import Graph, Operator
 from pyprover.ops import LogSumExp, MaxPool, Product, Relu, Round, Sigmoid, Tanh
 
-BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 4 << 20
 """Memory that one block of backward rows may hold in its widest value: little, so that it stays in the cache."""
 
 RELAXATIONS: Mapping[type[Operator], Callable[[Any, Box], Relaxation]] = {
@@ -104,20 +104,27 @@ def patch_bounds(network: Linearised, value: int, places: Places, patch: Patch) 
 def _rewritten(network: Linearised, value: int, places: Places, patch: Patch) -> tuple[Patch, Tensor]:
     """A patch of the input and constants (rows,) that never exceed the patch given, rounding included."""
     graph, pending = network.graph, {value: patch}
+    norms: dict[int, Tensor] = {}
     total = patch.coef.new_zeros(len(patch.coef))
     error = torch.zeros_like(total)
     for position in range(value - 1, -1, -1):
         form = pending.pop(position + 1, None)
         if form is None:
             continue
-        slack = network.slack[position]
+        slack, norm = network.slack[position], norms.pop(position + 1, None)
         if slack is not None:
-            error = error + places.of(slack) * _norm(form.coef)
+            norm = _norm(form.coef) if norm is None else norm
+            error = error + places.of(slack) * norm
         sources, constant = _through(network, position, places, form)
         if constant is not None:
             total = total + constant
         for source, more in zip(graph.nodes[position].inputs, sources, strict=True):
-            pending[source] = pending[source].plus(more, graph.shapes[source]) if source in pending else more
+            joined = source in pending
+            pending[source] = pending[source].plus(more, graph.shapes[source]) if joined else more
+            norms.pop(source, None)
+            gain = network.relaxations[position].gain if position in network.relaxations and not joined else None
+            if gain is not None and norm is not None:
+                norms[source] = places.of(gain) * norm
     error = error + places.of(network.input_slack) * _norm(pending[0].coef)
     return pending[0], total - 2 * error - TINY
 

@@ -26,7 +26,7 @@ FILLED = 8
 TILE_ROWS = 64
 """Rows wanted in a tile of a map: fewer are slower to compute each, more have larger patches."""
 
-MOST_ANCHORED = 0.35
+MOST_ANCHORED = 0.4
 """Part of the values before a map that a neuron may reach for patches of its own to pay: they are gathered."""
 
 
@@ -47,80 +47,86 @@ def refined(
 def _bounded(network: Linearised, value: int, box: Box, sides: Tensor, check: Callable[[], None]) -> Box:
     """The box with linear lower bounds where ``sides`` (batch, neurons) is 1, upper ones where it is -1."""
     lower, upper = box.lower.flatten(1).clone(), box.upper.flatten(1).clone()
-    for block in _blocks(network, value, sides):
+    sample, neuron = sides.nonzero(as_tuple=True)
+    asked = _Sides(sample, neuron, sides[sample, neuron])
+    bound = torch.empty_like(asked.side)
+    for rows, form in _blocks(network, value, asked, len(sides)):
         check()
-        bound = patch_bounds(network, value, Places(block.sample), block.patch)
-        below, above = block.side > 0, block.side < 0
-        at = (block.sample[below], block.neuron[below])
-        lower[at] = torch.maximum(lower[at], bound[below])
-        at = (block.sample[above], block.neuron[above])
-        upper[at] = torch.minimum(upper[at], -bound[above])
+        some = asked.only(rows)
+        bound[rows] = patch_bounds(network, value, Places(some.sample), form(network.graph.shapes[value], some))
+    below, above = asked.side > 0, asked.side < 0
+    at = (sample[below], neuron[below])
+    lower[at] = torch.maximum(lower[at], bound[below])
+    at = (sample[above], neuron[above])
+    upper[at] = torch.minimum(upper[at], -bound[above])
     return Box(lower.reshape(box.lower.shape), upper.reshape(box.upper.shape))
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
-    """Sides (1 lower, -1 upper) of neurons, flat places in a value, each of a region: all (rows,); and their forms."""
+class _Sides:
+    """Sides (1 lower, -1 upper) of neurons, flat places in a value, each of a region: all (rows,)."""
 
     sample: Tensor
     neuron: Tensor
     side: Tensor
-    patch: Patch
+
+    def only(self, rows: Tensor) -> _Sides:
+        """Some of them."""
+        return _Sides(self.sample[rows], self.neuron[rows], self.side[rows])
 
 
-_Form = Callable[[Shape, Tensor, Tensor, Tensor], Patch]
-"""(shape of the value, sample, neuron, side) -> forms about these sides of neurons."""
+_Form = Callable[[Shape, _Sides], Patch]
+"""(shape of the value, sides) -> a form about each."""
 
 
-def _blocks(network: Linearised, value: int, sides: Tensor) -> Iterator[_Block]:
-    """What ``sides`` (batch, neurons) asks for, where it is not 0."""
-    sample, neuron = sides.nonzero(as_tuple=True)
-    if not len(sample):
+def _blocks(network: Linearised, value: int, asked: _Sides, regions: int) -> Iterator[tuple[Tensor, _Form]]:
+    """Rows to bound at once, and how to write them."""
+    count = len(asked.sample)
+    if not count:
         return
     shape, size = network.graph.shapes[value], block_size(network.graph, value)
-    groups = [torch.arange(len(sample))]
+    groups = [torch.arange(count)]
     form: _Form = _whole
     reach = _reach(network, value)
     if reach is not None:
         size, form = max(size, BLOCK_BYTES // (8 * reach)), _anchored
-    elif len(sample) >= max(OWN_ROWS, size // FILLED) * len(sides):
-        groups = [group for rows in _runs(sample) for group in _tiles(rows, neuron[rows], shape)]
+    elif count >= OWN_ROWS * regions:
+        groups = [group for rows in _runs(asked.sample) for group in _tiles(rows, asked.neuron[rows], shape)]
         form = _cropped if len(shape) == 3 else _flat
     for group in groups:
-        for rows in torch.split(group, size):
-            about = sample[rows], neuron[rows], sides[sample[rows], neuron[rows]]
-            yield _Block(*about, form(shape, *about))
+        for rows in torch.chunk(group, -(-len(group) // size)):
+            yield rows, form
 
 
-def _whole(shape: Shape, _sample: Tensor, neuron: Tensor, side: Tensor) -> Patch:
+def _whole(shape: Shape, asked: _Sides) -> Patch:
     """Forms of rows about several regions."""
-    coef = side.new_zeros(len(neuron), prod(shape))
-    coef[torch.arange(len(neuron)), neuron] = side
+    coef = asked.side.new_zeros(len(asked.neuron), prod(shape))
+    coef[torch.arange(len(asked.neuron)), asked.neuron] = asked.side
     return Patch(coef.reshape(-1, *shape))
 
 
-def _flat(shape: Shape, _sample: Tensor, neuron: Tensor, side: Tensor) -> Patch:
+def _flat(shape: Shape, asked: _Sides) -> Patch:
     """Forms of rows about one region, the rows innermost in memory."""
-    coef = side.new_zeros(prod(shape), len(neuron))
-    coef[neuron, torch.arange(len(neuron))] = side
+    coef = asked.side.new_zeros(prod(shape), len(asked.neuron))
+    coef[asked.neuron, torch.arange(len(asked.neuron))] = asked.side
     return Patch(coef.reshape(*shape, -1).movedim(-1, 0))
 
 
-def _cropped(shape: Shape, _sample: Tensor, neuron: Tensor, side: Tensor) -> Patch:
+def _cropped(shape: Shape, asked: _Sides) -> Patch:
     """Forms about one region within the least crop of a map that contains them."""
-    channel, down, across = torch.unravel_index(neuron, shape)
+    channel, down, across = torch.unravel_index(asked.neuron, shape)
     crop = Crop((int(down.amin()), int(across.amin())), (int(down.amax()) + 1, int(across.amax()) + 1))
-    coef = side.new_zeros(shape[0], *crop.size, len(neuron))
-    coef[channel, down - crop.start[0], across - crop.start[1], torch.arange(len(neuron))] = side
+    coef = asked.side.new_zeros(shape[0], *crop.size, len(asked.neuron))
+    coef[channel, down - crop.start[0], across - crop.start[1], torch.arange(len(asked.neuron))] = asked.side
     return Patch(coef.movedim(-1, 0), crop)
 
 
-def _anchored(shape: Shape, sample: Tensor, neuron: Tensor, side: Tensor) -> Patch:
+def _anchored(shape: Shape, asked: _Sides) -> Patch:
     """Forms about one cell of a map each."""
-    channel, down, across = torch.unravel_index(neuron, shape)
-    coef = side.new_zeros(shape[0], len(neuron))
-    coef[channel, torch.arange(len(neuron))] = side
-    return Patch(coef[:, None, None].movedim(-1, 0), Crop((0, 0), (1, 1)), Anchors(sample, down, across))
+    channel, down, across = torch.unravel_index(asked.neuron, shape)
+    coef = asked.side.new_zeros(shape[0], len(asked.neuron))
+    coef[channel, torch.arange(len(asked.neuron))] = asked.side
+    return Patch(coef[:, None, None].movedim(-1, 0), Crop((0, 0), (1, 1)), Anchors(asked.sample, down, across))
 
 
 def _reach(network: Linearised, value: int) -> int | None:

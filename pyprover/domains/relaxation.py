@@ -71,6 +71,11 @@ class Relaxation(ABC):
     def magnitude(self) -> Tensor:
         """``|slope| |x| + |offset|``, the largest in each region: (batch,)."""
 
+    @property
+    def gain(self) -> Tensor | None:
+        """At least the largest absolute slope in each region, (batch,), where a form has one slope a coefficient."""
+        return None
+
     @abstractmethod
     def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """Forms (rows, *input shape) and constants (rows,) that together never exceed the rows given.
@@ -106,6 +111,11 @@ class Lines(Relaxation):
             lower = lower + self.lower_offset.abs()
         return torch.maximum(lower, upper).flatten(1).amax(1)
 
+    @cached_property
+    @override
+    def gain(self) -> Tensor:
+        return torch.maximum(self.lower_slope.abs(), self.upper_slope.abs()).flatten(1).amax(1)
+
     @override
     def cropped(self, part: Part) -> Lines:
         lower_offset = None if self.lower_offset is None else part.of(self.lower_offset)
@@ -116,7 +126,8 @@ class Lines(Relaxation):
     def substitute(self, rows: Rows) -> tuple[Tensor, Tensor]:
         positive = rows.coef.clamp(min=0)
         negative = rows.coef - positive
-        form = torch.addcmul(negative * rows.places.of(self.upper_slope), positive, rows.places.of(self.lower_slope))
+        form = negative * rows.places.of(self.upper_slope)
+        form.addcmul_(positive, rows.places.of(self.lower_slope))
         constant = rows.places.dot(negative, self.upper_offset)
         if self.lower_offset is not None:
             constant = constant + rows.places.dot(positive, self.lower_offset)
