@@ -27,6 +27,7 @@ from pyprover.domains.bundles import Bundle, lines_around
 from pyprover.domains.companion import Companion
 from pyprover.domains.linear import UNSTABLE, Linearised
 from pyprover.domains.multipliers import Constraints, Fresh, HalfSpaces, ascend
+from pyprover.domains.noise import BUDGET, TooLargeError
 from pyprover.domains.relaxation import Relaxation, Rows
 from pyprover.domains.zonotope import Propagation, along, fresh_symbols
 from pyprover.graph import Graph, Operator
@@ -104,7 +105,7 @@ class ConstrainedZonotopes(Companion):
         self.steps: list[Step] = []
         self.constraints = [Constraints()] * len(region.lower)
         self._learnt: dict[int, Box] = {}
-        self._next = 0
+        self._next = self._numbers = 0
         self._readers: dict[int, list[Operator]] = {}
         for node in graph.nodes:
             if not node.op.linear:
@@ -149,12 +150,20 @@ class ConstrainedZonotopes(Companion):
             self.plain.value(position + 1)
         self._next = max(self._next, value)
 
+    def _require_room(self, numbers: int) -> None:
+        """Count what the constraints of a step hold; ``TooLargeError`` when all together are too many."""
+        self._numbers += numbers
+        if 8 * self._numbers > BUDGET:
+            size = 8 * self._numbers / 2**20
+            raise TooLargeError(f"constraints on {self.plain.symbols} noise symbols need {size:.0f} MiB")
+
     def _step(self, op: Operator, source: int) -> None:
         x, first = self.plain.value(source), self.plain.symbols
         band = band_of(op, x.box)
         if band is None:
             return
         fresh, around = fresh_symbols(op, x.box), along(band, x)
+        self._require_room(x.noise.symbols * int(fresh.sum()) * band.slope.shape[-1])
         bundles = tuple(Bundle.of(around, band, fresh, region, first) for region in range(len(fresh)))
         step = Step(op, source, self._learnt[source], bundles)
         self.steps.append(step)

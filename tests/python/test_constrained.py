@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from onnx import helper
 from torch import Tensor
 
+from pyprover.domains import constrained
 from pyprover.domains.analysis import ANALYSES, PartBounds, bound_regions, zonotope_bounds
 from pyprover.domains.base import Box
-from pyprover.domains.constrained import where_nonpositive
+from pyprover.domains.constrained import ConstrainedZonotopes, where_nonpositive
 from pyprover.domains.linear import Linearised
 from pyprover.domains.multipliers import Constraints, Fresh, HalfSpaces, Sheaf, ascend, first_shares, rewrite_with
+from pyprover.domains.noise import TooLargeError
+from pyprover.domains.products import with_intervals
 from pyprover.engine.case import beats
 from pyprover.engine.conditional import bounds_where
 from pyprover.engine.ledger import Ledger
@@ -192,6 +195,21 @@ def test_what_is_valid_stands_on_a_grid(activation: str, tmp_path: Path) -> None
                         assert answers <= set(group.classes)
                         proven[domain] = proven.get(domain, 0) + 1
     assert proven["zonotope"] <= proven["constrained_zonotope"] <= proven["constrained_zonotope+linear"]
+
+
+def test_too_many_constraints_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of two regions fits where both together do not."""
+    graph = graph_of(dense([4, 12, 12, 3], 1))
+    box = some_box(graph, 1, 1.0, 1.0, count=2)
+    companion = ConstrainedZonotopes(graph, box, never)
+    with_intervals(graph, box, companion)
+    needs = [sum(8 * step.bundles[k].forms.numel() for step in companion.steps) for k in range(2)]
+    assert min(needs) > 0
+    monkeypatch.setattr(constrained, "BUDGET", max(needs))
+    with pytest.raises(TooLargeError, match=r"constraints on \d+ noise symbols need 0 MiB"):
+        analysed(graph, box)
+    for k in range(2):
+        analysed(graph, Box(box.lower[k : k + 1], box.upper[k : k + 1]))
 
 
 def test_groups_are_proven_by_combinations(tmp_path: Path) -> None:
