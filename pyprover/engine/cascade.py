@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
@@ -29,6 +30,9 @@ Emit = Callable[[Answer], None]
 
 _FIRST_SEARCH = Effort(starts=1, steps=12)
 _LATER_SEARCHES = (Effort(starts=3, steps=30, seed=1), Effort(starts=8, steps=60, seed=2))
+
+_BRIEFLY = 4
+"""The first attempt at branching, in units of the linear analysis: about what tightening its boxes costs."""
 
 _BATCH_BYTES = 256 << 20
 _BATCH_MOST = 32
@@ -130,6 +134,7 @@ class _Cascade:
                 if few_features(progress):
                     self._step("split", partial(self._split, share.check), progress)
                 else:
+                    self._step("branch", partial(self._branch_briefly, share), progress)
                     self._step("optimised", partial(self._optimise, share), progress)
                     self._step("branch", partial(self._branch, share.check), progress)
             except OutOfTimeError:
@@ -139,6 +144,13 @@ class _Cascade:
         for progress in batch:
             split(progress, _undecided, self.refuter, check)
             progress.settle_proven("split")
+
+    def _branch_briefly(self, share: Deadline, batch: list[Progress]) -> None:
+        """What is easy needs no better bounds: try for about as long as it takes to find them."""
+        for progress in batch:
+            until = Deadline.after(_BRIEFLY * progress.seconds["linear"])
+            with suppress(OutOfTimeError):
+                branch(self.sites[progress], self.refuter, min(until, share, key=lambda end: end.moment).check)
 
     def _optimise(self, share: Deadline, batch: list[Progress]) -> None:
         """In a quarter of the time at most, where branching may follow."""
