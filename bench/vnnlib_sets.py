@@ -75,9 +75,8 @@ def contradictions(first: Sequence[Row], second: Sequence[Row]) -> list[str]:
     ]
 
 
-def kept(name: str) -> list[Row]:
-    """The rows of the results that the repository keeps."""
-    path = RESULTS / f"{name}.csv"
+def rows_of(path: Path) -> list[Row]:
+    """The rows of a results file; none where there is no file."""
     return Results.resume(path).rows() if path.exists() else []
 
 
@@ -98,21 +97,25 @@ def summary(runs: Mapping[str, Sequence[Row]]) -> Table:
     return drawn
 
 
-def cactus(runs: Mapping[str, Sequence[Row]], path: Path) -> None:
-    """Draw for each run how many instances are decided within so many CPU seconds each."""
+def cactus(folder: Path) -> None:
+    """Draw, for each set with results in the folder, what share of it is decided within so many CPU seconds each."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.add_subplot(xlabel="share of the set's instances decided (%)", ylabel="CPU seconds", yscale="log")
-    for name, rows in runs.items():
-        costs = sorted(row.cpu_s for row in rows if row.answer in DECIDED)
-        if costs:
-            shares = [100 * (place + 1) / len(rows) for place in range(len(costs))]
-            axes.step(shares, costs, where="post", label=f"{name} ({len(costs)} of {len(rows)})")
+    axes = figure.add_subplot(xlabel="instances decided (% of the set)", ylabel="CPU seconds, start-up included")
+    for place, chosen in enumerate(SETS):
+        for suffix, label, style in (("", "", "-"), ("_marabou", ", Marabou", ":")):
+            rows = rows_of(folder / f"{chosen.name}{suffix}.csv")
+            costs = sorted(row.cpu_s for row in rows if row.answer in DECIDED)
+            if costs:
+                shares = [100 * k / len(rows) for k in range(len(costs) + 1)]
+                label = f"{chosen.name}{label} ({len(costs)} of {len(rows)})"
+                axes.step(shares, [*costs, costs[-1]], style, where="post", color=f"C{place}", label=label)
+    axes.set(xlim=(0, 100), yscale="log", ylim=(0.3, 300))
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend(fontsize="small")
-    figure.savefig(path, dpi=150)
+    figure.savefig(folder / "cactus.png", dpi=150)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -146,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = run_set(instances, Plan(options.jobs, results=results, witnesses=options.output / "witnesses"))
         runs[chosen.name] = rows
         console.print(table(chosen.name, rows))
-        wrong += contradictions(kept(chosen.name), rows)
+        wrong += contradictions(rows_of(RESULTS / f"{chosen.name}.csv"), rows)
         if options.marabou:
             marabou = Marabou.installed()
             beside = results_file(options.output / f"{chosen.name}_marabou.csv", options)
@@ -154,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             console.print(table(f"{chosen.name}, Marabou", runs[f"{chosen.name}, Marabou"]))
             wrong += contradictions(rows, runs[f"{chosen.name}, Marabou"])
     console.print(summary(runs))
-    cactus(runs, options.output / "cactus.png")
+    cactus(options.output)
     for line in wrong:
         print(f"CONTRADICTION {line}", file=sys.stderr)
     return 1 if wrong else 0
