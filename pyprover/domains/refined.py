@@ -18,7 +18,10 @@ from pyprover.graph import Shape
 from pyprover.ops import Add, Conv, Scale
 
 OWN_ROWS = 12
-"""Regions with fewer rows on average share blocks of whole rows, for which what is known of regions is copied."""
+"""Regions with fewer rows on average share blocks of whole rows, for which what is known of regions is copied.
+
+Without convolutions that costs so little that only regions that fill blocks have blocks of their own.
+"""
 
 FILLED = 8
 """Part of a block that a region's rows must fill to have one of their own: many small regions share them."""
@@ -90,16 +93,19 @@ def _blocks(network: Linearised, value: int, asked: _Sides, regions: int) -> Ite
     reach = _reach(network, value)
     if reach is not None:
         size, form = max(size, BLOCK_BYTES // (8 * reach)), _anchored
-    elif count >= OWN_ROWS * regions:
-        groups = [group for rows in _runs(asked.sample) for group in _tiles(rows, asked.neuron[rows], shape)]
-        form = _cropped if len(shape) == 3 else _flat
+    elif any(isinstance(node.op, Conv) for node in network.graph.nodes[:value]):
+        if count >= OWN_ROWS * regions:
+            groups = [group for rows in _runs(asked.sample) for group in _tiles(rows, asked.neuron[rows], shape)]
+            form = _cropped if len(shape) == 3 else _flat
+    elif 2 * count >= size * regions:
+        groups = list(_runs(asked.sample))
     for group in groups:
         for rows in torch.chunk(group, -(-len(group) // size)):
             yield rows, form
 
 
 def _whole(shape: Shape, asked: _Sides) -> Patch:
-    """Forms of rows about several regions."""
+    """Forms of rows about any regions, the rows outermost in memory."""
     coef = asked.side.new_zeros(len(asked.neuron), prod(shape))
     coef[torch.arange(len(asked.neuron)), asked.neuron] = asked.side
     return Patch(coef.reshape(-1, *shape))

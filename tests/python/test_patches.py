@@ -222,3 +222,28 @@ def test_rows_innermost_in_memory_stay_so() -> None:
         rtol=1e-9,
         atol=1e-9,
     )
+
+
+def test_regions_of_dense_networks_share_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of a split come in large batches with few neurons each: one pass for all of them, not one for each."""
+    torch.manual_seed(0)
+    ops = [
+        Dense(random(9, 4), random(9)),
+        Relu(),
+        Dense(random(9, 9), random(9)),
+        Relu(),
+        Dense(random(3, 9), random(3)),
+    ]
+    shapes = [(9,), (9,), (9,), (9,), (3,)]
+    nodes = [Node(op, (k,), shape, "") for k, (op, shape) in enumerate(zip(ops, shapes, strict=True))]
+    graph = Graph((4,), tuple(nodes))
+    calls: list[int] = []
+
+    def counting(network: Linearised, value: int, places: Places, patch: Patch) -> Tensor:
+        calls.append(len(patch.coef))
+        return patch_bounds(network, value, places, patch)
+
+    monkeypatch.setattr(refined, "patch_bounds", counting)
+    linear_bounds(graph, boxes(graph, 0, 0.5, count=60), lambda: None)
+    assert sum(calls) > 60
+    assert len(calls) <= 2
