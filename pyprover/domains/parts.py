@@ -113,7 +113,8 @@ class PartRows:
         """The least slope of each neuron: (neurons,)."""
         nodes = self.network.graph.nodes
         ops = {p: nodes[p].op for p in self.lines}
-        parts = [torch.full((1, prod(nodes[p].shape)), op.slope) for p, op in ops.items() if isinstance(op, Relu)]
+        slopes = {p: op.slope for p, op in ops.items() if isinstance(op, Relu)}
+        parts = [torch.full((1, prod(nodes[p].shape)), a, dtype=torch.float64) for p, a in slopes.items()]
         return self._joined(parts)
 
     def slopes(self) -> Tensor:

@@ -66,7 +66,7 @@ def project(point: Tensor, valid: Tensor) -> Tensor:
     ordered = masked.sort(dim=1, descending=True).values
     rank = torch.arange(1, point.shape[1] + 1, dtype=point.dtype)
     threshold = (ordered.cumsum(1) - 1) / rank
-    active = (ordered > threshold).sum(1, keepdim=True)
+    active = (ordered > threshold).sum(1, keepdim=True).clamp(min=1)  # none where a number is not finite
     return (masked - threshold.gather(1, active - 1)).clamp(min=0)
 
 
