@@ -1,4 +1,4 @@
-"""Sub-problems that wait to be split, in little memory: phases in a byte, slopes and multipliers in half precision."""
+"""Sub-problems that wait to be split, in tables that grow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ MOST_BYTES = 512 << 20
 """When more than this waits, what is nearest to being excluded is split first: then hardly more will wait."""
 
 _FIRST_SLOTS = 256
-_LARGEST_HALF = 60_000.0
 
 
 class Waiting:
@@ -34,7 +33,7 @@ class Waiting:
         fields = {
             "case": some.case,
             "phase": some.phase,
-            "value": some.value.clamp(max=_LARGEST_HALF).half(),
+            "value": some.value,
             "weights": some.weights,
             "neuron": neuron,
         }
@@ -72,7 +71,7 @@ class Waiting:
             slots = slots[order]
         tables = {name: values[slots] for name, values in self._tables.items()}
         neuron = tables.pop("neuron")
-        some = SubProblems(bound=self._bound[slots], **(tables | {"value": tables["value"].float()}))
+        some = SubProblems(bound=self._bound[slots], **tables)
         self._bound[slots] = torch.nan
         return some, neuron
 

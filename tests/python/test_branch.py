@@ -16,11 +16,13 @@ from pyprover.domains.analysis import Check, bound_regions
 from pyprover.domains.base import Box
 from pyprover.domains.branching import Branching
 from pyprover.engine import Network, Problem, Settings, verify
+from pyprover.engine.ascent import SubProblems
 from pyprover.engine.branch import Site, branch
 from pyprover.engine.case import violation
 from pyprover.engine.problem import OutOfTimeError, Progress
 from pyprover.engine.prove import exclude, open_goals
 from pyprover.engine.refute import Refuter
+from pyprover.engine.waiting import Waiting
 from pyprover.graph import Graph
 from pyprover.ops import Relu
 from pyprover.query import Within
@@ -185,7 +187,7 @@ def test_it_decides_what_linear_bounds_leave_open(nets: dict[str, Network]) -> N
 
 def test_regions_of_many_features_are_branched(nets: dict[str, Network]) -> None:
     rng = np.random.default_rng(1)
-    problems = [Problem(k, ball(rng.normal(size=20), 0.12), (Within((0,)), Within((0, 1)))) for k in range(20)]
+    problems = [Problem(k, ball(rng.normal(size=20), 0.14), (Within((0,)), Within((0, 1)))) for k in range(20)]
     answers: list[Answer] = []
     verify(nets["wide"], problems, Settings(60.0, keep), answers.append)
     decided = [
@@ -225,3 +227,25 @@ def test_a_network_without_relus_is_left_alone(tmp_path: Path) -> None:
     network = Network.open(save(dense([20, 6, 3], 0, activation="Tanh", scale=4.0), tmp_path / "net.onnx"))
     progress = attempt(network, ball(np.zeros(20), 0.5), [(0,), (0, 1)])
     assert all(outcome is None or outcome.step != "branch" for outcome in progress.outcomes)
+
+
+def test_what_waits_comes_back_as_it_was() -> None:
+    """Slopes that were rounded on the way could lie below a leak, where they are not sound."""
+    generator = torch.Generator().manual_seed(0)
+    some = SubProblems(
+        torch.arange(300) % 3,
+        torch.randint(-1, 2, (300, 7), generator=generator, dtype=torch.int8),
+        torch.rand(300, 7, generator=generator),
+        torch.rand(300, 2, generator=generator),
+        -torch.rand(300, generator=generator),
+    )
+    waiting = Waiting()
+    for rows in (slice(0, 10), slice(10, 300)):
+        waiting.put(some.only(rows), torch.arange(300)[rows])
+    taken, rows = waiting.take(torch.tensor([True, False, True]), 50)
+    assert rows.tolist() == some.bound.masked_fill(some.case == 1, torch.inf).argsort()[:50].tolist()
+    for name in ("case", "phase", "value", "weights", "bound"):
+        assert torch.equal(getattr(taken, name), getattr(some, name)[rows])
+    waiting.drop(2)
+    assert waiting.cases() == {0, 1}
+    assert len(waiting) == 200 - sum(taken.case == 0)
