@@ -21,8 +21,11 @@ from pyprover.domains.families import Family, family_of, in_float32, mapped
 from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds
 from pyprover.domains.relaxation import Places, Rows
 
+Left = Callable[[], float]
+"""How many seconds are left to improve what is sound already."""
+
 Spare = Callable[[], bool]
-"""Whether there is time left to improve what is sound already."""
+"""Whether there are any."""
 
 _DECAY = 0.95
 _FIRST_MOMENT, _SECOND_MOMENT = 0.9, 0.999
@@ -129,16 +132,23 @@ class Sides:
         return tunable.bounds(self.value, self.coef[rows].to(parameters.dtype), parameters)
 
 
-def tighten(bounds: RegionBounds, place: int, spare: Spare) -> RegionBounds:
-    """Bounds on one region of a batch whose boxes, where known, are never looser: a batch of one."""
+def tighten(bounds: RegionBounds, place: int, left: Left) -> RegionBounds:
+    """Bounds on one region of a batch whose boxes, where known, are never looser: a batch of one.
+
+    Each operator gets an equal share of the time that is left when its turn comes.
+    """
     network = one_region(bounds.linearised, place)
+    waiting = len(network.relaxations)
 
     def improved(network: Linearised, value: int, box: Box, unstable: Tensor) -> Box:
+        nonlocal waiting
+        reserved = left() * (1 - 1 / waiting)
+        waiting -= 1
         exact = Tunable.of(network)
         if not len(exact.start(value)):
             return box
         rough, size = exact.rough(), block_size(network.graph, value)
-        return tightened(lambda coef: Sides(exact, rough, value, coef), box, unstable, size, spare)
+        return tightened(lambda coef: Sides(exact, rough, value, coef), box, unstable, size, lambda: left() > reserved)
 
     return RegionBounds(through(network, improved))
 
@@ -164,12 +174,14 @@ def through(network: Linearised, improved: Callable[[Linearised, int, Box, Tenso
 def tightened(sides_of: Callable[[Tensor], Sides], box: Box, unstable: Tensor, size: int, spare: Spare) -> Box:
     """A box tightened where neurons are unstable, by forms about both sides of as many as ``size`` allows at once.
 
-    ``sides_of`` (rows, *shape) gives what is bounded. The ends may cross where no point is left.
+    Those that reach farthest to both sides of 0 come first. ``sides_of`` (rows, *shape) gives what is bounded. The ends
+    may cross where no point is left.
     """
     lower, upper = box.lower.flatten().clone(), box.upper.flatten().clone()
     neurons = unstable.flatten().nonzero().flatten()
+    neurons = neurons[torch.minimum(-lower, upper)[neurons].argsort(descending=True)]
     for chosen in torch.split(neurons, max(1, _BLOCKS_AT_ONCE * size // 2)):
-        if len(chosen):
+        if len(chosen) and spare():
             sides = sides_of(_both_sides(chosen, box))
             width = upper[chosen] - lower[chosen]
             parameters = _ascend(sides, width.float(), spare)

@@ -41,15 +41,18 @@ _POSITIVE = sys.float_info.min
 def optimise(site: Site, until: Deadline) -> Site:
     """Try to prove what is open; the site with the best boxes found, which hold in the whole region."""
 
+    def left() -> float:
+        return until.moment - time.monotonic()
+
     def spare() -> bool:
-        return time.monotonic() < until.moment
+        return left() > 0
 
     progress = site.progress
     bounds = RegionBounds(one_region(site.bounds.linearised, site.place))
     _raise_margins(progress, bounds, _open_cases(progress), spare)
     if not any(_goals(progress)):
         return site
-    bounds = tighten(bounds, 0, spare)
+    bounds = tighten(bounds, 0, left)
     _raise_margins(progress, bounds, _open_cases(progress), spare)
     for goal in _goals(progress):
         for case in sorted(goal, key=lambda case: progress.ledger.margin(case) or 0.0):
