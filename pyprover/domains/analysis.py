@@ -50,9 +50,9 @@ def bound_regions(domain: str, graph: Graph, regions: Box, check: Check) -> Regi
     return RegionBounds(ANALYSES[domain](graph, regions, check))
 
 
-def bound_parts(graph: Graph, parts: Box, check: Check) -> PartBounds:
+def bound_parts(graph: Graph, parts: Box, check: Check, companion: Companion = ALONE) -> PartBounds:
     """The linear analysis of parts of regions (batch, *input_shape)."""
-    return PartBounds(linear_bounds(graph, parts, check))
+    return PartBounds(linear_bounds(graph, parts, check, companion))
 
 
 def interval_bounds(graph: Graph, region: Box, check: Check) -> Linearised:

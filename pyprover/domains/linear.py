@@ -18,7 +18,6 @@ from pyprover.domains.activations import relu_lines, relu_unstable, s_shaped_lin
 from pyprover.domains.adjoints import ADJOINTS
 from pyprover.domains.base import TINY, Box
 from pyprover.domains.curves import CURVES, curve_lines, curve_unstable
-from pyprover.domains.interval import absolute
 from pyprover.domains.maxima import max_pool_members, max_pool_unstable
 from pyprover.domains.patches import Patch
 from pyprover.domains.planes import log_sum_exp_planes, log_sum_exp_unstable, product_planes, product_unstable
@@ -144,23 +143,6 @@ def _through(network: Linearised, position: int, places: Places, patch: Patch) -
         places = each_its_own(len(patch.coef))
     form, constant = cropped.substitute(Rows(places, patch.coef))
     return [patch.with_coef(form)], constant
-
-
-def first_sensitivity(graph: Graph) -> Tensor:
-    """By how much a unit of each feature can move the values before the first relaxation, summed: (features,)."""
-    first = next((node for node in graph.nodes if not node.op.linear), None)
-    value = graph.output if first is None else first.inputs[0]
-    pending = {value: Patch(torch.ones(1, *graph.shapes[value], dtype=torch.float64))}
-    for position in range(value - 1, -1, -1):
-        patch = pending.pop(position + 1, None)
-        if patch is None:
-            continue
-        node = graph.nodes[position]
-        shapes = tuple(graph.shapes[v] for v in node.inputs)
-        forms, _ = ADJOINTS[type(node.op)](absolute(node.op), patch, shapes)
-        for source, form in zip(node.inputs, forms, strict=True):
-            pending[source] = pending[source].plus(form, graph.shapes[source]) if source in pending else form
-    return pending[0].coef.flatten()
 
 
 def _norm(coef: Tensor) -> Tensor:

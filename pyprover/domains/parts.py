@@ -17,7 +17,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from pyprover.domains.activations import BoxedLines
-from pyprover.domains.analysis import Check, PartBounds, linear_bounds
+from pyprover.domains.analysis import Check, PartBounds, bound_parts
 from pyprover.domains.base import TINY, Box
 from pyprover.domains.companion import Companion
 from pyprover.domains.interval import homogeneous
@@ -58,7 +58,7 @@ class _Inherited(Companion):
 def analyse_parts(graph: Graph, parts: Box, known: Known, check: Check) -> tuple[PartBounds, Known]:
     """The linear analysis of parts (batch, *input_shape) of which boxes may be known, and the boxes found."""
     inherited = _Inherited(known)
-    return PartBounds(linear_bounds(graph, parts, check, inherited)), inherited.learnt
+    return bound_parts(graph, parts, check, inherited), inherited.learnt
 
 
 @dataclass(frozen=True, eq=False)
