@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import isfinite, prod
 
 import numpy as np
 import torch
@@ -33,6 +33,10 @@ MOST_FEATURES = 16
 """Regions with more free features are not bisected: halving one of so many changes too little."""
 
 _PARTS_AT_ONCE = 256
+_ROWS_BYTES = 128 << 20
+_BYTES_A_VALUE = 200
+"""Memory that parts, or rows of an ascent, may take together, and what one takes for each value of the network."""
+
 _CANDIDATES_AT_ONCE = 2
 
 _MOST_INHERITED = 4096
@@ -117,18 +121,19 @@ class _Bisection:
         self.forms = Forms.of(cases, network.graph.outputs)
         self.least = torch.full((len(cases),), torch.inf, dtype=torch.float64)
         self.unfinished = torch.zeros(len(cases), dtype=torch.bool)
+        self.at_once = max(1, _ROWS_BYTES // (_BYTES_A_VALUE * sum(prod(shape) for shape in network.graph.shapes)))
         lower, upper = (torch.from_numpy(side)[None] for side in progress.problem.region.outward())
         self.parts = [Parts(lower, upper, torch.ones(1, len(cases), dtype=torch.bool), {})] if cases else []
 
     def take(self) -> Parts:
         """The parts that were halved last, a block of them at most: depth first, so that few wait."""
-        taken = [self.parts.pop()]
-        while self.parts and sum(map(len, taken)) + len(self.parts[-1]) <= _PARTS_AT_ONCE:
+        most, taken = min(_PARTS_AT_ONCE, self.at_once), [self.parts.pop()]
+        while self.parts and sum(map(len, taken)) + len(self.parts[-1]) <= most:
             taken.append(self.parts.pop())
         parts = _joined(taken)
-        if len(parts) > _PARTS_AT_ONCE:
-            self.parts.append(parts.rows(slice(_PARTS_AT_ONCE, None)))
-            parts = parts.rows(slice(_PARTS_AT_ONCE))
+        if len(parts) > most:
+            self.parts.append(parts.rows(slice(most, None)))
+            parts = parts.rows(slice(most))
         return parts
 
     def bound(self, parts: Parts, check: Check) -> Bounded:
@@ -141,8 +146,11 @@ class _Bisection:
             value = value.masked_fill(~parts.todo, torch.inf)
             form = torch.zeros(*value.shape, parts.lower.shape[1], dtype=value.dtype)
             moves = torch.zeros_like(form)
-            part, case = (value <= 0).nonzero(as_tuple=True)
-            if len(part):
+            for row in torch.split((value <= 0).nonzero(), self.at_once):
+                if not len(row):
+                    break
+                check()
+                part, case = row.unbind(1)
                 reached = ascend(bounds, self.forms.of_cases(case), part, best[part, case])
                 value[part, case] = torch.maximum(value[part, case], reached.bound)
                 form[part, case], moves[part, case] = reached.form, reached.moves
