@@ -27,6 +27,7 @@ from pyprover.engine.problem import Progress
 from pyprover.engine.programs import Programs
 from pyprover.engine.refute import Refuter
 from pyprover.engine.waiting import Waiting
+from pyprover.ops import Relu
 
 AT_ONCE = 64
 """Sub-problems split at once: enough that arithmetic outweighs the calls, few enough to stay near best-first."""
@@ -43,6 +44,14 @@ class Site:
     progress: Progress
     bounds: RegionBounds
     place: int
+
+
+def few_relus(site: Site, refuter: Refuter) -> bool:
+    """Whether ReLUs are all that is to be split, and so few that linear programs bound the sub-problems."""
+    network = refuter.network
+    if not all(node.op.linear or isinstance(node.op, Relu) for node in network.graph.nodes):
+        return False
+    return Programs.fit(Branching(site.bounds, site.place, network.graph32))
 
 
 def branch(site: Site, refuter: Refuter, check: Check) -> None:

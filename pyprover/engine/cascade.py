@@ -12,7 +12,7 @@ from pyprover.attack.gradient import Effort
 from pyprover.domains.analysis import CASCADE, Check, bound_regions
 from pyprover.domains.names import canonical
 from pyprover.domains.noise import TooLargeError
-from pyprover.engine.branch import Site, branch
+from pyprover.engine.branch import Site, branch, few_relus
 from pyprover.engine.case import Case
 from pyprover.engine.conditional import exclude_conditionally
 from pyprover.engine.deployed import leave_room, require_deployable
@@ -131,6 +131,8 @@ class _Cascade:
         for place, progress in enumerate(undecided):
             share = self.deadline.share(len(undecided) - place)
             try:
+                if progress in self.sites and few_relus(self.sites[progress], self.refuter):
+                    self._step("branch", partial(self._branch, share.check), progress)
                 if few_features(progress):
                     self._step("split", partial(self._split, share.check), progress)
                 else:

@@ -45,11 +45,15 @@ class Programs:
     forms: Forms
     solvers: dict[int, _Solver]
 
+    @staticmethod
+    def fit(branching: Branching) -> bool:
+        """Whether a region has unstable ReLUs, and few enough, as it has inputs."""
+        return 0 < branching.neurons * (branching.neurons + branching.box.lower.numel()) <= MOST_ENTRIES
+
     @classmethod
     def of(cls, branching: Branching, forms: Forms) -> Programs | None:
-        """For some cases; ``None`` for a region with too many unstable ReLUs or inputs."""
-        entries = branching.neurons * (branching.neurons + branching.box.lower.numel())
-        return cls(branching, forms, {}) if 0 < entries <= MOST_ENTRIES else None
+        """For some cases; ``None`` where they do not fit."""
+        return cls(branching, forms, {}) if cls.fit(branching) else None
 
     def bound(self, some: SubProblems) -> tuple[SubProblems, Tensor]:
         """The sub-problems with what was found, and their bounds (rows,) in float64, rounding included.

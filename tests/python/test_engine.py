@@ -491,6 +491,11 @@ class TestStorage:
 
 
 class TestSplit:
+    @pytest.fixture(autouse=True)
+    def _parts_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The networks of these tests are so small that their ReLUs would be split instead."""
+        monkeypatch.setattr("pyprover.engine.cascade.few_relus", lambda *_: False)
+
     def test_what_the_region_leaves_open_its_parts_decide(self, nets: dict[str, Network]) -> None:
         rng = np.random.default_rng(3)
         asked = [(ball(rng.normal(size=3), 0.4), [Within((0, 1)), Within((2,)), Within((1, 2, 3))]) for _ in range(12)]

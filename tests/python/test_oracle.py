@@ -32,7 +32,7 @@ TOLERANCE = 1e-4
 SEARCHES = ("branch", "split", "cascade")
 """After the bounds only branching on ReLUs; only bisection of the input; all steps as they come."""
 
-COMPLETE = ("branch",)
+COMPLETE = ("branch", "cascade")
 """What decides all that is not close to a tie, and soon. Bisection does so too, but some take it minutes."""
 
 WAYS = (*SEARCHES, *ANALYSES)
@@ -174,6 +174,8 @@ def ask(question: Question, way: str, monkeypatch: pytest.MonkeyPatch, *, blind:
             patch.setattr("pyprover.engine.cascade.Refuter", Blind)
         if way in ("split", "branch"):
             patch.setattr("pyprover.engine.cascade.few_features", lambda _: way == "split")
+        if way == "split":
+            patch.setattr("pyprover.engine.cascade.few_relus", lambda *_: False)
         domain = way if way in ANALYSES else None
         answers: list[Answer] = []
         limit = LONG if way in COMPLETE and not blind else SHORT
