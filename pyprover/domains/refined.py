@@ -120,7 +120,7 @@ def _flat(shape: Shape, asked: _Sides) -> Patch:
 
 def _cropped(shape: Shape, asked: _Sides) -> Patch:
     """Forms about one region within the least crop of a map that contains them."""
-    channel, down, across = torch.unravel_index(asked.neuron, shape)
+    channel, down, across = _places(asked.neuron, shape)
     crop = Crop((int(down.amin()), int(across.amin())), (int(down.amax()) + 1, int(across.amax()) + 1))
     coef = asked.side.new_zeros(shape[0], *crop.size, len(asked.neuron))
     coef[channel, down - crop.start[0], across - crop.start[1], torch.arange(len(asked.neuron))] = asked.side
@@ -129,7 +129,7 @@ def _cropped(shape: Shape, asked: _Sides) -> Patch:
 
 def _anchored(shape: Shape, asked: _Sides) -> Patch:
     """Forms about one cell of a map each."""
-    channel, down, across = torch.unravel_index(asked.neuron, shape)
+    channel, down, across = _places(asked.neuron, shape)
     coef = asked.side.new_zeros(shape[0], len(asked.neuron))
     coef[channel, torch.arange(len(asked.neuron))] = asked.side
     return Patch(coef[:, None, None].movedim(-1, 0), Crop((0, 0), (1, 1)), Anchors(asked.sample, down, across))
@@ -157,6 +157,12 @@ def _reach(network: Linearised, value: int) -> int | None:
     return most if touched <= MOST_ANCHORED * whole else None
 
 
+def _places(neuron: Tensor, shape: Shape) -> tuple[Tensor, Tensor, Tensor]:
+    """Channel, row and column of flat places; ``torch.unravel_index`` takes half a second to be imported."""
+    _, height, width = shape
+    return neuron // (height * width), neuron // width % height, neuron % width
+
+
 def _runs(key: Tensor) -> tuple[Tensor, ...]:
     """The places of each value of a sorted key."""
     counts = torch.unique_consecutive(key, return_counts=True)[1]
@@ -171,7 +177,7 @@ def _tiles(rows: Tensor, neuron: Tensor, shape: Shape) -> list[Tensor]:
     edge = 1
     while -(-height // edge) * -(-width // edge) * TILE_ROWS > len(rows) and edge < max(height, width):
         edge *= 2
-    _, down, across = torch.unravel_index(neuron, shape)
+    _, down, across = _places(neuron, shape)
     tile = down // edge * width + across // edge
     order = tile.argsort(stable=True)
     return [rows[order[run]] for run in _runs(tile[order])]
