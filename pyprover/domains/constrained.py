@@ -87,12 +87,12 @@ class Step:
         if not len(cells):
             return self
         found = _ranges(constraints, forms, centre, error)
-        lower, upper = self.box.lower.clone(), self.box.upper.clone()
-        low = torch.maximum(lower.flatten()[cells], found.lower)
-        high = torch.minimum(upper.flatten()[cells], found.upper)
+        shape, (lower, upper) = self.box.lower.shape, (self.box.lower.flatten(), self.box.upper.flatten())
+        low, high = torch.maximum(lower[cells], found.lower), torch.minimum(upper[cells], found.upper)
         left = low <= high
-        lower.view(-1)[cells[left]], upper.view(-1)[cells[left]] = low[left], high[left]
-        return replace(self, box=Box(lower, upper))
+        lower = lower.index_copy(0, cells[left], low[left])
+        upper = upper.index_copy(0, cells[left], high[left])
+        return replace(self, box=Box(lower.reshape(shape), upper.reshape(shape)))
 
 
 class ConstrainedZonotopes(Companion):

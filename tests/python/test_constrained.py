@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from pyprover.engine.ledger import Ledger
 from pyprover.graph import Graph
 from pyprover.query import Within
 from pyprover.verdict import Valid
-from tests.python.networks import Recipe, dense, toy
+from tests.python.networks import Recipe, dense, residual, toy
 from tests.python.test_domains import (
     NETWORKS,
     assert_contains,
@@ -161,6 +162,22 @@ def test_conditional_bounds_are_tighter() -> None:
     assert part is not None
     whole, held = output_bounds(network), output_bounds(part)
     assert float(held.upper[0, 0] - held.lower[0, 0]) < 0.95 * float(whole.upper[0, 0] - whole.lower[0, 0])
+
+
+def test_the_layout_of_boxes_does_not_matter() -> None:
+    """Boxes of maps may lie in memory with channels last."""
+    graph = graph_of(residual(3))
+    box = some_box(graph, 5, 1.0, 0.2, count=1)
+    companion = ConstrainedZonotopes(graph, box, never)
+    with_intervals(graph, box, companion)
+    step, (known,) = companion.steps[1], companion.constraints
+    half = torch.full((6,), -0.5, dtype=torch.float64)  # the first six symbols are at most -1/2
+    constraints = Constraints(known.steps, HalfSpaces(torch.eye(6, known.symbols, dtype=torch.float64), half))
+    last = Box(*(side.contiguous(memory_format=torch.channels_last) for side in (step.box.lower, step.box.upper)))
+    one, other = step.tightened(constraints).box, replace(step, box=last).tightened(constraints).box
+    torch.testing.assert_close(one.lower, other.lower)
+    torch.testing.assert_close(one.upper, other.upper)
+    assert bool((one.lower > step.box.lower).any())
 
 
 def test_conditional_bounds_do_not_enter_the_ledger() -> None:
