@@ -35,6 +35,9 @@ _Array = npt.NDArray[np.float64]
 _TOLERANCE = 1e-9
 """Feasibility that the solver is asked for, on rows of size one."""
 
+_SECONDS = 10.0
+"""For one program: the solver does not see the time limit of the query, and few programs take a second."""
+
 
 @dataclass(frozen=True, eq=False)
 class Excluded:
@@ -196,6 +199,7 @@ def _solve(program: Any) -> tuple[_Array, _Array] | None:
     for option, value in (
         ("output_flag", False),
         ("threads", 1),
+        ("time_limit", _SECONDS),
         ("primal_feasibility_tolerance", _TOLERANCE),
         ("dual_feasibility_tolerance", _TOLERANCE),
     ):

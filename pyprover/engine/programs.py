@@ -33,6 +33,9 @@ from pyprover.engine.weights import rounding_error
 MOST_ENTRIES = 8_000
 """Beyond so many coefficients of neurons, a solution costs more than an ascent, and saves little."""
 
+_MOST_STEPS = 10_000
+"""Of the simplex method, for one solution; some hundred are usual."""
+
 _Array = npt.NDArray[np.float64]
 _INFINITY = highspy.kHighsInf
 
@@ -246,7 +249,13 @@ class _Solver:
 def _loaded(program: Any) -> Any:
     """A solver that starts from its last basis."""
     solver = highspy.Highs()  # type: ignore[no-untyped-call]
-    for option, value in (("output_flag", False), ("threads", 1), ("presolve", "off"), ("solver", "simplex")):
+    for option, value in (
+        ("output_flag", False),
+        ("threads", 1),
+        ("presolve", "off"),
+        ("solver", "simplex"),
+        ("simplex_iteration_limit", _MOST_STEPS),
+    ):
         solver.setOptionValue(option, value)
     solver.passModel(program)
     return solver
