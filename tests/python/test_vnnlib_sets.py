@@ -179,9 +179,9 @@ def test_a_late_answer_is_none() -> None:
 
 
 def test_costs_are_of_the_process() -> None:
-    one = ended("import time; s = bytearray(200 << 20)\nwhile time.process_time() < 1: pass")
+    one = ended("import time; s = b'x' * (700 << 20)\nwhile time.process_time() < 1: pass")
     assert 0.9 < one.cpu < 3
-    assert 200 << 20 < one.peak < 300 << 20
+    assert one.peak > 700 << 20
 
 
 @pytest.mark.parametrize(
