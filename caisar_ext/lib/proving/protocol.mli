@@ -79,8 +79,8 @@ type dataset = {
 (** For each index asked, the arg-max set of the ONNX file at the sample itself. *)
 type predicted = { maximisers : int list list } [@@deriving sexp]
 
-(** [step]: what decided ([centre], [search], [interval], [linear], [zonotope], [split], [branch], [empty]; [prover] when the orchestrator
-    answers for a prover that was lost). [margin]: the proven lower bound on how far the property is from failing
+(** [step]: what decided ([centre], [search], [interval], [linear] or another domain, [optimised], [split], [branch],
+    [empty]; [prover] when the orchestrator answers for a prover that was lost). [margin]: the proven lower bound on how far the property is from failing
     ([Valid]), or the best bound known. *)
 type outcome = { verdict : Verdict.answered; step : string; margin : float option } [@@deriving sexp]
 
