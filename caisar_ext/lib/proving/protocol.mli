@@ -80,8 +80,8 @@ type dataset = {
 type predicted = { maximisers : int list list } [@@deriving sexp]
 
 (** [step]: what decided ([centre], [search], [interval], [linear] or another domain, [optimised], [split], [branch],
-    [empty]; [prover] when the orchestrator answers for a prover that was lost). [margin]: the proven lower bound on how far the property is from failing
-    ([Valid]), or the best bound known. *)
+    [empty]; [prover] when the orchestrator answers for a prover that was lost). [margin]: the proven lower bound on
+    how far the property is from failing ([Valid]), or the best bound known. *)
 type outcome = { verdict : Verdict.answered; step : string; margin : float option } [@@deriving sexp]
 
 type reached = { class_index : int; witness : Verdict.witness } [@@deriving sexp]
