@@ -79,7 +79,7 @@ def some_parameters(family: Family, rows: int, seed: int) -> Tensor:
 
 
 @pytest.mark.parametrize("name", list(SHAPED))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seed=seeds, magnitude=st.sampled_from([1e-3, 1.0, 30.0]), width=st.sampled_from([1e-12, 1e-3, 1.0, 10.0]))
 def test_all_lines_of_a_family_are_sound(name: str, seed: int, magnitude: float, width: float) -> None:
     op = SHAPED[name]
