@@ -33,7 +33,8 @@ from pyprover.ops import OPERATORS, Clip, Concat, Gather, MaxPool, Pad, PRelu, R
 _SPARE = 4
 _FUNCTION = 16 * unit(torch.float32)
 _FLUSHED = torch.finfo(torch.float32).tiny
-_MOST = torch.finfo(torch.float32).max
+_MOST = torch.finfo(torch.float32).max / 2
+_AT_ONCE = 64  # rows, so that memory stays flat
 _OWN = 1 + 1e-9
 """Covers the rounding of the analysis itself: its sums are of terms that are not negative."""
 
@@ -90,8 +91,12 @@ def evaluation_error(network: Linearised, check: Callable[[], None]) -> Tensor:
     """
     with torch.no_grad():
         steps = _forward(network)
-        graph, batch = network.graph, len(network.input.lower)
-        return torch.stack([_backward(graph, steps, region, check) for region in range(batch)])
+        one = torch.eye(network.graph.outputs, dtype=torch.float64)
+        rows = [
+            torch.cat([_backward(network.graph, steps, region, part, check) for part in torch.split(one, _AT_ONCE)])
+            for region in range(len(network.input.lower))
+        ]
+        return torch.stack(rows)
 
 
 def _forward(network: Linearised) -> list[_Step]:
@@ -149,7 +154,7 @@ def _sum_error(op: Operator, reach: tuple[Box, ...]) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Rows that lie within ``radius`` of ``centre``; both (outputs, *shape)."""
+    """Rows that lie within ``radius`` of ``centre``; both (rows, *shape)."""
 
     centre: Tensor
     radius: Tensor
@@ -166,11 +171,10 @@ class _Rows:
         return _Rows((least + most) / 2, (most - least) / 2)
 
 
-def _backward(graph: Graph, steps: list[_Step], region: int, check: Callable[[], None]) -> Tensor:
-    """The sum of what each step adds to each output: (outputs,)."""
-    one = torch.eye(graph.outputs, dtype=torch.float64)
-    pending = {graph.output: _Rows(one, torch.zeros_like(one))}
-    total = torch.zeros(graph.outputs, dtype=torch.float64)
+def _backward(graph: Graph, steps: list[_Step], region: int, coef: Tensor, check: Callable[[], None]) -> Tensor:
+    """The sum of what each step adds to forms over the outputs (rows, outputs): (rows,)."""
+    pending = {graph.output: _Rows(coef, torch.zeros_like(coef))}
+    total = torch.zeros(len(coef), dtype=torch.float64)
     for position in range(graph.output - 1, -1, -1):
         check()
         node, step = graph.nodes[position], steps[position]
