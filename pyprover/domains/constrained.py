@@ -226,9 +226,11 @@ def where_nonpositive(network: Linearised, region: int, margins: Tensor, constan
 
     ``margins`` (count, outputs), ``constants`` (count,). ``None`` when the network is no constrained zonotope.
     """
-    under, image = network.relaxations.get(0), network.graph.nodes[0].op
-    if not isinstance(under, Constrained) or not isinstance(image, AffineImage):
+    under = network.relaxations.get(0)
+    if not isinstance(under, Constrained):
         return None
+    image = network.graph.nodes[0].op
+    assert isinstance(image, AffineImage)
     image = AffineImage(image.centre[region : region + 1], image.generators[region : region + 1])
     spaces = _nonpositive(image, margins, constants)
     steps = [step.of_region(region) for step in under.steps]
