@@ -27,10 +27,10 @@ Stability of Numerical Algorithms*, 2nd edition, sections 3.1 and 4.2).
 Underflow, gradual or to zero, loses less than 2^-1022 in an operation. Values beyond ``LARGEST`` are taken as
 unbounded, and nothing is proven of them; so ``TINY`` is more than all that underflow can lose in one step.
 
-Two assumptions rest on tests, not on proof. The kernels of torch for float64 compute sums of products, without the
-transforms of Winograd or Strassen (`tests/python/test_rounding.py` compares them with integers). The functions that
+Two assumptions rest on tests (`tests/python/test_rounding.py`), not on proof. The kernels of torch for float64 compute
+sums of products, without the transforms of Winograd or Strassen: they are compared with integers. The functions that
 torch evaluates (``sigmoid``, ``tanh``, ``exp``, ``expm1``, ``log``, ``logaddexp``, ``erf``, ``erfc``, powers; the terms
-of ``softmax`` and ``logsumexp``) are right within ``FUNCTION_ULPS``.
+of ``softmax`` and ``logsumexp``) are right within ``FUNCTION_ULPS``: some are compared with long decimals.
 
 NaN and infinity in a bound never prove anything. This is what reports call *up to float64 rounding*; float32 runs
 through the same code, where the errors make the bounds useless for conclusions: it explores, float64 concludes. How

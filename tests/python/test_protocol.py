@@ -212,7 +212,8 @@ comparisons = st.builds(query.Comparison, tuples(st.builds(query.Term, counts, r
 properties = st.builds(query.Within, tuples(counts)) | st.builds(query.Avoid, tuples(tuples(comparisons)))
 requests = st.one_of(
     st.builds(
-        messages.Hello, counts, texts, st.none() | texts, texts, st.booleans(), st.none() | counts, counts, counts, texts
+        messages.Hello,
+        *(counts, texts, st.none() | texts, texts, st.booleans(), st.none() | counts, counts, counts, texts),
     ),
     st.builds(messages.DescribeNetwork, networks),
     st.builds(messages.DescribeDataset, datasets),

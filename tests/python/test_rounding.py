@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import pairwise, product
 from math import prod
@@ -16,7 +17,7 @@ from torch.nn import functional
 
 from pyprover.domains import analysis, interval
 from pyprover.domains.analysis import ANALYSES, bound_parts, bound_regions, linear_bounds
-from pyprover.domains.base import LARGEST, Box
+from pyprover.domains.base import FUNCTION_ULPS, LARGEST, Box, unit
 from pyprover.domains.branching import Branching
 from pyprover.domains.linear import Linearised, lower_bounds
 from pyprover.domains.relaxation import Places, Rows
@@ -347,6 +348,28 @@ def test_values_beyond_the_largest_are_unbounded() -> None:
     box = Box(*ends).widen(torch.zeros(2).double())
     assert box.lower.tolist() == [-torch.inf, 1.0]
     assert box.upper.tolist() == [-LARGEST, torch.inf]
+
+
+FUNCTIONS: dict[Callable[[Tensor], Tensor], Callable[[Decimal], Decimal]] = {
+    torch.exp: Decimal.exp,
+    torch.expm1: lambda x: x.exp() - 1,
+    torch.log: lambda x: abs(x).ln(),
+    torch.sigmoid: lambda x: 1 / (1 + (-x).exp()),
+    torch.tanh: lambda x: ((2 * x).exp() - 1) / ((2 * x).exp() + 1),
+}
+
+
+@pytest.mark.parametrize("function", list(FUNCTIONS), ids=lambda function: function.__name__)
+def test_functions_are_as_right_as_assumed(function: Callable[[Tensor], Tensor]) -> None:
+    """Near zero, where differences cancel, and far from it."""
+    generator = torch.Generator().manual_seed(0)
+    x = numbers(generator, 24, 400).clamp(-100, 100)
+    x = x.abs() if function is torch.log else x
+    with localcontext() as context:
+        context.prec = 120  # the exponential of -100 is added to 1
+        exact = [FUNCTIONS[function](Decimal(value)) for value in x.tolist()]
+        errors = [abs(Decimal(y) - e) / abs(e) for y, e in zip(function(x).tolist(), exact, strict=True)]
+    assert float(max(errors)) <= FUNCTION_ULPS * unit(torch.float64)
 
 
 KERNELS = [
