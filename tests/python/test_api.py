@@ -48,7 +48,7 @@ def test_valid(network: Path) -> None:
 
 def test_a_chain(network: Path) -> None:
     """The counterexample is of the coarsest set that is left."""
-    region = ball([0.5, 0.375], "1/8")
+    region = ball([0.5, 0.4375], "1/8")
     result = verify(str(network), region, [{0}, {0, 1}, {0, 1, 2}])
     assert [link.status for link in result.links] == [Status.INVALID, Status.VALID, Status.VALID]
     assert (result.severity, result.proven, result.status) == (0, 1, Status.INVALID)
