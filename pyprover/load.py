@@ -18,7 +18,6 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from pyprover.errors import UserError
 from pyprover.graph import Graph, Node, Shape
@@ -215,6 +214,8 @@ class _Translation:
         graph_inputs = [helper.make_empty_tensor_value_info(name) for name in feeds]
         model.graph.input.extend(graph_inputs)
         try:
+            from onnx.reference import ReferenceEvaluator  # most networks do without, and it takes .1 s to load
+
             results = ReferenceEvaluator(model).run(None, feeds)
         except Exception as error:  # the reference implementation raises whatever numpy raises
             raise self._source(node, []).unsupported(f"on constants: {error}") from None

@@ -33,7 +33,8 @@ def _exclude(bounds: RegionBounds, place: int, case: Case, progress: Progress) -
     if part is None:
         return False
     (found,) = combine(part.linearised, [Ask(case, 0, progress.ledger.best_margin(case))])
-    progress.ledger.record_cover(Cover({case: found.bound}))
+    if found.bound > 0:
+        progress.ledger.record_cover(Cover.by_contradiction(case))
     return found.bound > 0
 
 

@@ -178,18 +178,25 @@ def _program(matrix: _Array, shift: _Array) -> Any:
     """Minimise t over -1 <= u <= 1 with ``matrix u + shift <= t`` in each row."""
     rows, features = matrix.shape
     columns = np.concatenate([matrix, np.full((rows, 1), -1.0)], axis=1)
-    place = columns.nonzero()
-    program = highspy.HighsLp()
-    program.num_col_, program.num_row_ = features + 1, rows
+    program = program_of(columns)
     program.col_cost_ = np.concatenate([np.zeros(features), [1.0]])
     program.col_lower_ = np.concatenate([np.full(features, -1.0), [-highspy.kHighsInf]])
     program.col_upper_ = np.concatenate([np.full(features, 1.0), [highspy.kHighsInf]])
     program.row_lower_ = np.full(rows, -highspy.kHighsInf)
     program.row_upper_ = -shift
+    return program
+
+
+def program_of(matrix: _Array) -> Any:
+    """A linear program with a matrix (rows, columns), without costs and bounds as yet."""
+    rows, columns = matrix.shape
+    place = matrix.nonzero()
+    program = highspy.HighsLp()
+    program.num_col_, program.num_row_ = columns, rows
     program.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     program.a_matrix_.start_ = np.concatenate([[0], np.bincount(place[0], minlength=rows).cumsum()])
     program.a_matrix_.index_ = place[1]
-    program.a_matrix_.value_ = columns[place]
+    program.a_matrix_.value_ = matrix[place]
     return program
 
 

@@ -7,6 +7,7 @@ every larger group. Only what holds in the whole region, whatever is asked about
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf, isnan
@@ -22,6 +23,11 @@ class Cover:
     """Cases that are excluded on every part of a cover of the region, with the least bound over the parts."""
 
     least: Mapping[Case, float]
+
+    @classmethod
+    def by_contradiction(cls, case: Case) -> Cover:
+        """A case that holds nowhere since bounds that hold where it does contradict it: its margin is positive."""
+        return cls({case: sys.float_info.min})
 
 
 @dataclass

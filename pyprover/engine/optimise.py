@@ -6,7 +6,6 @@ boxes that hold only where the case does.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from math import isfinite
@@ -33,9 +32,6 @@ _HOPEFUL = 0.1
 
 _SHALLOW = 1e-9
 """A margin that can fall no farther below 0 says nothing of the scale of multipliers."""
-
-_POSITIVE = sys.float_info.min
-"""All that a proof by contradiction says of a margin."""
 
 
 def optimise(site: Site, until: Deadline) -> Site:
@@ -100,7 +96,7 @@ def _contradict(progress: Progress, bounds: RegionBounds, case: Case, spare: Spa
             if margin + (margin - before) / _HOPEFUL <= 0:
                 return False
     if part is None or (margin is not None and margin > 0):
-        progress.ledger.record_cover(Cover({case: _POSITIVE}))
+        progress.ledger.record_cover(Cover.by_contradiction(case))
         return True
     return False
 

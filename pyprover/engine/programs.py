@@ -18,7 +18,6 @@ import highspy
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import sparse  # type: ignore[import-untyped]
 from torch import Tensor
 from typing_extensions import override
 
@@ -28,6 +27,7 @@ from pyprover.domains.linear import Linearised, rewrite
 from pyprover.domains.relaxation import Places, Relaxation, Rows
 from pyprover.engine.ascent import SubProblems
 from pyprover.engine.case import Forms
+from pyprover.engine.exact import program_of
 from pyprover.engine.weights import rounding_error
 
 MOST_ENTRIES = 8_000
@@ -186,23 +186,24 @@ class _Solver:
 
     def _program(self, before: _Affine, margins: _Affine, shift: _Array) -> Any:
         count, features, many = self.neurons, before.inputs.shape[1], len(shift)
-        one, size = sparse.identity(count), self.size[:, None]
-        scale = self.sizes[:, None]
-        matrix = sparse.block_array(
+        one, size, scale = np.eye(count), self.size[:, None], self.sizes[:, None]
+
+        def zero(width: int) -> _Array:
+            return np.zeros((count, width))
+
+        matrix = np.block(
             [
-                [sparse.csr_array(before.inputs), -one, sparse.csr_array(before.neurons), None],
-                [None, -one, one, None],
-                [None, sparse.diags_array(-self.leak), one, None],
-                [None, sparse.diags_array(-self.chord), one, None],
-                [None, one, None, size],
-                [None, -one, None, size],
-                [margins.inputs / scale, None, sparse.csr_array(margins.neurons / scale), -np.ones((many, 1))],
-            ],
-            format="csr",
+                [before.inputs, -one, before.neurons, zero(1)],
+                [zero(features), -one, one, zero(1)],
+                [zero(features), np.diag(-self.leak), one, zero(1)],
+                [zero(features), np.diag(-self.chord), one, zero(1)],
+                [zero(features), one, zero(count), size],
+                [zero(features), -one, zero(count), size],
+                [margins.inputs / scale, np.zeros((many, count)), margins.neurons / scale, -np.ones((many, 1))],
+            ]
         )
-        program = highspy.HighsLp()
+        program = program_of(matrix)
         columns = features + 2 * count + 1
-        program.num_col_, program.num_row_ = columns, matrix.shape[0]
         program.col_cost_ = np.concatenate([np.zeros(columns - 1), [1.0]])
         edge = np.concatenate([np.ones(features), np.full(2 * count + 1, _INFINITY)])
         program.col_lower_, program.col_upper_ = -edge, edge
@@ -210,9 +211,6 @@ class _Solver:
         lower, upper = self._bounds(np.zeros(count))
         program.row_lower_ = np.concatenate([-before.constants, lower, free])
         program.row_upper_ = np.concatenate([-before.constants, upper, -shift / self.sizes])
-        program.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        program.a_matrix_.start_, program.a_matrix_.index_ = matrix.indptr, matrix.indices
-        program.a_matrix_.value_ = matrix.data
         return program
 
     def _bounds(self, phase: _Array) -> tuple[_Array, _Array]:

@@ -176,9 +176,7 @@ def _emit_elu(source: Source, builder: Builder, alpha: float) -> Variable:
 
 def read_hard_sigmoid(source: Source, builder: Builder) -> Variable:
     """ONNX `HardSigmoid`: ``alpha x + beta`` clipped to [0, 1]."""
-    factor, offset = (
-        tensor(np.array(source.real(name, default))) for name, default in (("alpha", 0.2), ("beta", 0.5))
-    )
+    factor, offset = (tensor(np.array(source.real(name, default))) for name, default in (("alpha", 0.2), ("beta", 0.5)))
     return builder.emit(source, Clip(0.0, 1.0), builder.emit(source, Scale(factor, offset), source.variable()))
 
 

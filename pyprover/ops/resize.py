@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from onnx import helper
-from onnx.reference import ReferenceEvaluator
 
 from pyprover.ops.axes import apply_along
 from pyprover.ops.gather import pick
@@ -84,6 +83,8 @@ def _matrix(source: Source, attributes: dict[str, Any], size: int, target: tuple
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", max(source.opset, _FIRST_OPSET))])
     factors = np.array([1, value], np.float32) if name == "scales" else np.array([size, value], np.int64)
     try:
+        from onnx.reference import ReferenceEvaluator  # most networks do without, and it takes .1 s to load
+
         mixed = ReferenceEvaluator(model).run(None, {"x": np.eye(size), name: factors})
     except Exception as error:  # the reference implementation raises whatever numpy raises
         raise source.unsupported(str(error)) from None
