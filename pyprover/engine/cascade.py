@@ -34,6 +34,9 @@ _LATER_SEARCHES = (Effort(starts=3, steps=30, seed=1), Effort(starts=8, steps=60
 _BRIEFLY = 4
 """The first attempt at branching, in units of the linear analysis: about what tightening its boxes costs."""
 
+_FEW_RELUS_SECONDS = 2.0
+"""The attempt at branching before bisection: where linear programs settle a region at all, they take less."""
+
 _BATCH_BYTES = 256 << 20
 _BATCH_MOST = 32
 _BYTES_A_VALUE = 120
@@ -131,12 +134,13 @@ class _Cascade:
         for place, progress in enumerate(undecided):
             share = self.deadline.share(len(undecided) - place)
             try:
-                if progress in self.sites and few_relus(self.sites[progress], self.refuter):
-                    self._step("branch", partial(self._branch, share.check), progress)
                 if few_features(progress):
+                    if progress in self.sites and few_relus(self.sites[progress], self.refuter):
+                        self._step("branch", partial(self._try_branching, share.within(_FEW_RELUS_SECONDS)), progress)
                     self._step("split", partial(self._split, share.check), progress)
                 else:
-                    self._step("branch", partial(self._branch_briefly, share), progress)
+                    until = share.within(_BRIEFLY * progress.seconds["linear"])
+                    self._step("branch", partial(self._try_branching, until), progress)
                     self._step("optimised", partial(self._optimise, share), progress)
                     self._step("branch", partial(self._branch, share.check), progress)
             except OutOfTimeError:
@@ -147,12 +151,11 @@ class _Cascade:
             split(progress, _undecided, self.refuter, check)
             progress.settle_proven("split")
 
-    def _branch_briefly(self, share: Deadline, batch: list[Progress]) -> None:
-        """What is easy needs no better bounds: try for about as long as it takes to find them."""
+    def _try_branching(self, until: Deadline, batch: list[Progress]) -> None:
+        """What is easy needs neither better bounds nor bisection."""
         for progress in batch:
-            until = Deadline.after(_BRIEFLY * progress.seconds["linear"])
             with suppress(OutOfTimeError):
-                branch(self.sites[progress], self.refuter, min(until, share, key=lambda end: end.moment).check)
+                branch(self.sites[progress], self.refuter, until.check)
 
     def _optimise(self, share: Deadline, batch: list[Progress]) -> None:
         """In a quarter of the time at most, where branching may follow."""

@@ -222,6 +222,10 @@ class Deadline:
         now = time.monotonic()
         return Deadline(now + max(0.0, self.moment - now) / sharers)
 
+    def within(self, seconds: float) -> Deadline:
+        """The moment after so many seconds, or this one when it comes first."""
+        return Deadline(min(self.moment, time.monotonic() + seconds))
+
     def check(self) -> None:
         """Raise when the moment has passed."""
         if time.monotonic() > self.moment:
