@@ -2,9 +2,8 @@
 
 All open cases of a region are searched together: the sub-problems that are bounded at once are the worst ones of each
 open property. A sub-problem in which every ReLU is held is decided by a linear program, so that the search is complete
-for groups, too. The ReLU to hold is chosen among those whose upper lines cost the bound most (Bunel et al., *Branch
-and bound for piecewise linear neural network verification*, JMLR 2020) by bounding both halves (De Palma et al.,
-*Improved branch and bound for neural network verification via Lagrangian decomposition*, arXiv 2104.06718).
+for groups, too. The ReLU to hold is the one whose upper line costs the bound most (BaBSR: Bunel et al., *Branch and
+bound for piecewise linear neural network verification*, JMLR 2020); `bench/splitting.md` says what else was measured.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ AT_ONCE = 64
 
 _FIRST_STEPS = 30
 _STEPS = 10
-_CANDIDATES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,17 +140,8 @@ class _Search:
         rows = splittable.nonzero().flatten()
         if len(rows):
             left = left.only(rows)
-            self.waiting.put(left, self._choose(left, torch.where(free, last.cost, torch.inf)[rows]))
-
-    def _choose(self, left: SubProblems, cost: Tensor) -> Tensor:
-        """The neuron of each row for which the worse half has the best bound, among those that cost most."""
-        order = cost.topk(min(_CANDIDATES, cost.shape[1]), largest=False)
-        count = order.indices.shape[1]
-        repeated = left.only(torch.arange(len(left)).repeat_interleave(count))
-        halves = _halves(repeated, order.indices.flatten())
-        value = self.ascent.estimate(halves).value.reshape(2, len(left), count)
-        worse = value.amin(0).masked_fill(order.values == torch.inf, -torch.inf)
-        return order.indices.gather(1, worse.argmax(1, keepdim=True)).squeeze(1)
+            neuron = torch.where(free, last.cost, torch.inf)[rows].argmin(1)
+            self.waiting.put(left, neuron)
 
     def _decide(self, leaf: SubProblems) -> None:
         """Decide a sub-problem in which every ReLU is held."""
