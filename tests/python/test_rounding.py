@@ -28,6 +28,8 @@ from pyprover.graph import Graph, Node, Operator
 from pyprover.ops import Add, Concat, Conv, Dense, MaxPool, Relu, Reshape, Scale
 from tests.python.rationals import Rational, combined
 
+pytestmark = pytest.mark.usefixtures("few_steps")
+
 seeds = st.integers(0, 2**31)
 spreads = st.sampled_from([0, 4, 12, 40])
 
@@ -133,7 +135,7 @@ NETS = {
 
 @pytest.mark.parametrize("domain", list(ANALYSES))
 @pytest.mark.parametrize("kind", list(NETS))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=seeds, spread=spreads, width=st.sampled_from([0.0, 1e-12, 1e-3, 0.5]))
 def test_bounds_hold_exactly(domain: str, kind: str, seed: int, spread: int, width: float) -> None:
     graph = NETS[kind](seed, spread)

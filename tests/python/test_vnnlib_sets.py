@@ -42,12 +42,22 @@ def folder(tmp_path: Path) -> Path:
 NAMES = ("first", "stuck", "last")
 
 
+def _heed_interrupts() -> None:
+    """What starts in the background of a shell would ignore them, and hand that down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def runner(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A run that has come to the stuck instance."""
     command = [sys.executable, "-m", "pyprover", "vnnlib", "--instances", "instances.csv", "--csv", "results.csv"]
     process = subprocess.Popen(
-        [*command, "--witness", "found"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--witness", "found"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,
     )
     try:
         wait_until(lambda: len(answers(folder)) == 1)
