@@ -25,7 +25,7 @@ from pyprover.data.lookup import read_dataset
 from pyprover.domains.analysis import ANALYSES, CASCADE, RegionBounds
 from pyprover.domains.base import Box
 from pyprover.domains.linear import lower_bounds
-from pyprover.domains.noise import TooLargeError
+from pyprover.domains.noise.base import TooLargeError
 from pyprover.domains.relaxation import Places, Rows
 from pyprover.engine.case import Case, beats, cases_of, matrix
 from pyprover.engine.conditional import bounds_where
@@ -74,7 +74,7 @@ class Example:
 
     def tasks(self, count: int) -> Iterator[Task]:
         """The first samples."""
-        graph = load(str(self.network)).graph
+        graph = load(str(self.network)).graph.to(torch.float64)
         data = read_dataset(DatasetRef(self.dataset, str(self.network.parent)), None)
         for sample, label in zip(data.samples[:count], data.labels[:count].tolist(), strict=True):
             centre = torch.from_numpy(np.asarray(sample, np.float64))[None] / 255
@@ -100,7 +100,7 @@ class Official:
         chosen = [it for it in read_instances(listed, None) if self.part in it.network] if listed.exists() else []
         for instance in chosen[:: max(1, len(chosen) // count)][:count]:
             network, prop = instance.files()
-            graph = load(str(network)).graph
+            graph = load(str(network)).graph.to(torch.float64)
             for question in questions(read(prop)):
                 lower, upper = (torch.from_numpy(s).reshape(1, *graph.input_shape) for s in question.region.outward())
                 yield Task(graph, Box(lower, upper), cases_of(question.avoid, graph.outputs))

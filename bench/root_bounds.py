@@ -114,7 +114,7 @@ def regions_of(name: str, count: int) -> tuple[Graph, Box, Tensor]:
         graph, centres = vgg(), torch.rand(count, 3, 32, 32, dtype=torch.float64)
         return graph, Box(centres - _VGG_RADIUS, centres + _VGG_RADIUS), graph.forward(centres).argmax(1)
     case = CASES[name]
-    graph = load(str(DATA / case.path)).graph
+    graph = load(str(DATA / case.path)).graph.to(torch.float64)
     data = read_dataset(DatasetRef("cifar10:test", "."), None)
     images = torch.from_numpy(np.asarray(data.samples[: 4 * count], np.float64)) / 255
     labels = torch.from_numpy(np.asarray(data.labels[: 4 * count], np.int64))

@@ -2,7 +2,8 @@
 
 Values are numbered: value 0 is the network's input, and the node at position ``k`` of ``Graph.nodes`` computes value
 ``k + 1``. Nodes are in topological order. Shapes never hold the batch axis; tensors always have it first. The last
-value is the network's output, flat: shape ``(outputs,)``. Parameters are float64.
+value is the network's output, flat: shape ``(outputs,)``. Parameters are float64. As a network is read and kept, large
+ones are float32 where the file has them so: ``Graph.operator`` gives what a forward step needs, ``Graph.to`` all.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ def cast(op: _Op, dtype: torch.dtype) -> _Op:
     """The operator with its parameters in another floating-point type."""
     changed = {f.name: v.to(dtype) for f in fields(op) if isinstance(v := getattr(op, f.name), Tensor)}  # type: ignore[arg-type]
     return replace(op, **changed) if changed else op  # type: ignore[type-var]
+
+
+LARGE = 1 << 20
+"""Numbers of a parameter that is worth keeping in float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,15 +96,32 @@ class Graph:
                 last[value] = position
         return tuple(last)
 
+    @cached_property
+    def _types(self) -> tuple[frozenset[torch.dtype], ...]:
+        """The floating-point types of each operator's parameters."""
+        return tuple(
+            frozenset(
+                value.dtype
+                for f in fields(node.op)  # type: ignore[arg-type]
+                if isinstance(value := getattr(node.op, f.name), Tensor) and value.is_floating_point()
+            )
+            for node in self.nodes
+        )
+
+    def operator(self, position: int, dtype: torch.dtype) -> Operator:
+        """The operator of a node for values of a type: a passing copy where its parameters are kept in another."""
+        op = self.nodes[position].op
+        return op if self._types[position] <= {dtype} else cast(op, dtype)
+
     def to(self, dtype: torch.dtype) -> Graph:
         """The same graph with its parameters in another floating-point type."""
         return Graph(self.input_shape, tuple(replace(node, op=cast(node.op, dtype)) for node in self.nodes))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs ``(batch, outputs)`` on inputs ``(batch, *input_shape)`` of the parameters' type."""
+        """Outputs ``(batch, outputs)`` on inputs ``(batch, *input_shape)``, computed in the type of the inputs."""
         values: dict[int, Tensor] = {0: x}
         for position, node in enumerate(self.nodes):
-            values[position + 1] = node.op.forward(*(values[i] for i in node.inputs))
+            values[position + 1] = self.operator(position, x.dtype).forward(*(values[i] for i in node.inputs))
             for i in set(node.inputs):
                 if self.last_use[i] == position:
                     del values[i]

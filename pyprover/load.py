@@ -2,11 +2,13 @@
 
 Parameters are read as float64 and whatever depends on constants alone (shape arithmetic included) is computed once,
 node by node, by ONNX's reference implementation. The batch axis is the first axis of the input and counts as one.
+
+Large networks pass through in little memory: external data is mapped, and large parameters on which nothing is computed
+stay in the type of the file (`pyprover.graph`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +20,14 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
+from pyprover.data.files import sha256
 from pyprover.errors import UserError
 from pyprover.graph import Graph, Node, Shape
 from pyprover.ops import READERS
-from pyprover.ops.dense import fuse_bias
-from pyprover.ops.reading import Builder, Constant, Operand, Source, Variable
+from pyprover.ops.dense import fuse_bias, in_parts
+from pyprover.ops.reading import Builder, Constant, Operand, Source, Variable, widened
 from pyprover.ops.shapes import Reshape
 
 OLDEST_OPSET = 7
@@ -44,7 +48,7 @@ class OnnxFile:
 
     path: str
     digest: str
-    """SHA-256 of the file, hexadecimal."""
+    """SHA-256 of the file, and of what it keeps in files beside it, hexadecimal."""
     opset: int
     operators: tuple[tuple[str, int], ...]
     """ONNX operators and how often each occurs, by name."""
@@ -62,7 +66,7 @@ class OnnxFile:
 
 def load(path: str) -> OnnxFile:
     """Read a network; raises ``UserError`` when it is missing, not ONNX, or out of what is supported."""
-    model, data = _parse(path)
+    model = _parse(path)
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < OLDEST_OPSET:
         hint = f"export the network again with opset {OLDEST_OPSET} or later"
@@ -78,47 +82,59 @@ def load(path: str) -> OnnxFile:
     scores = translation.scores(nodes[-1], graph.outputs) if nodes else None
     return OnnxFile(
         path=path,
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=sha256(*_files(path, model)),
         opset=opset,
         operators=tuple(sorted(Counter(node.op_type for node in model.graph.node).items())),
-        parameters=sum(c.size for c in constants.values() if c.dtype == np.float64),
+        parameters=sum(c.size for c in constants.values() if np.issubdtype(c.dtype, np.floating)),
         folded=tuple(sorted(translation.folded)),
         graph=graph,
         ranking=graph if scores is None else translation.finish(scores, shape),
     )
 
 
-def _parse(path: str) -> tuple[onnx.ModelProto, bytes]:
-    """The checked model and the file's bytes."""
+def _parse(path: str) -> onnx.ModelProto:
+    """The checked model, its external data left where it is."""
     try:
-        data = Path(path).read_bytes()
+        Path(path).open("rb").close()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}", "check the path of the network") from None
     try:
-        model = onnx.load_model_from_string(data)
-        onnx.load_external_data_for_model(model, str(Path(path).parent))
-        onnx.checker.check_model(model)
+        model = onnx.load(path, "protobuf", load_external_data=False)
+        onnx.checker.check_model(path)
     except DecodeError:
         raise UserError(f"{path}: not an ONNX file", "export the network with torch.onnx.export or the like") from None
     except (onnx.checker.ValidationError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{path}: not a valid ONNX file: {reason}", "check it with onnx.checker") from None
-    return model, data
+    return model
 
 
 def _constant(path: str, tensor: TensorProto) -> Constant:
-    """An initialiser; floating-point ones become float64 and must be finite."""
-    return _widened(path, tensor.name, numpy_helper.to_array(tensor))
+    """An initialiser in its own type; one with external data is mapped into memory, not read."""
+    if not uses_external_data(tensor):
+        return np.asarray(numpy_helper.to_array(tensor))
+    info, shape = ExternalDataInfo(tensor), tuple(tensor.dims)
+    offset: int | None = info.offset
+    dtype: Any = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    try:
+        return np.memmap(Path(path).parent / info.location, dtype, "r", offset or 0, shape)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: the parameter {tensor.name!r} cannot be read: {error}") from None
 
 
-def _widened(path: str, name: str, array: Any) -> Constant:
-    """Floating-point arrays as float64, others as they are."""
-    array = np.asarray(array)
-    if not np.issubdtype(array.dtype, np.floating):
-        return array  # type: ignore[no-any-return]
-    if not np.isfinite(array).all():
+def _files(path: str, model: onnx.ModelProto) -> list[Path]:
+    """The file and those that hold its external data."""
+    outside = [ExternalDataInfo(tensor).location for tensor in model.graph.initializer if uses_external_data(tensor)]
+    return [Path(path), *(Path(path).parent / location for location in dict.fromkeys(outside))]
+
+
+def _finite(path: str, name: str, constant: Constant) -> Constant:
+    """The constant itself."""
+    if np.issubdtype(constant.dtype, np.floating) and not np.isfinite(constant).all():
         raise UserError(f"{path}: the parameter {name!r} holds NaN or infinity", "train or export the network again")
-    return array.astype(np.float64)  # type: ignore[no-any-return]
+    return constant
 
 
 def _only(path: str, what: str, names: Sequence[str]) -> str:
@@ -182,7 +198,7 @@ class _Translation:
         unknown = next((name for name in node.input if name and name not in self.known), None)
         if unknown is not None:
             raise self._source(node, []).unsupported(f"its operand {unknown!r} is a result that is not supported")
-        operands = [self.known[name] if name else None for name in node.input]
+        operands = [self._operand(name) for name in node.input]
         variables = [o for o in operands if isinstance(o, Variable)]
         if not variables and node.domain in ("", "ai.onnx"):
             self._fold(node)
@@ -190,6 +206,10 @@ class _Translation:
             self.known[node.output[0]] = _shape(node, variables[0])
         else:
             self._translate(node, operands)
+
+    def _operand(self, name: str) -> Operand | None:
+        operand = self.known[name] if name else None
+        return operand if operand is None or isinstance(operand, Variable) else _finite(self.path, name, operand)
 
     def _source(self, node: onnx.NodeProto, operands: Sequence[Operand | None]) -> Source:
         attributes = {a.name: _attribute(a) for a in node.attribute}
@@ -207,7 +227,8 @@ class _Translation:
 
     def _fold(self, node: onnx.NodeProto) -> None:
         """Compute a node of constants."""
-        feeds = {name: self.known[name] for name in node.input if name}
+        operands = ((name, self._operand(name)) for name in node.input)
+        feeds = {name: widened(operand) for name, operand in operands if isinstance(operand, np.ndarray)}
         graph = helper.make_graph([node], "constant", [], [helper.make_empty_tensor_value_info(o) for o in node.output])
         opset = max(self.opset, _REFERENCE_OPSETS.get(node.op_type, 0))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
@@ -220,7 +241,7 @@ class _Translation:
         except Exception as error:  # the reference implementation raises whatever numpy raises
             raise self._source(node, []).unsupported(f"on constants: {error}") from None
         for name, result in zip(node.output, results, strict=True):
-            self.known[name] = _widened(self.path, name, result)
+            self.known[name] = np.asarray(result)
             if node.op_type not in _MOVES and np.issubdtype(result.dtype, np.floating):
                 self.folded.add(node.op_type)
 
@@ -239,7 +260,7 @@ class _Translation:
         if value.value == 0 or len(value.shape) != 1:
             source = Source(output, "Flatten", self.opset, {}, ())
             value = self.builder.emit(source, Reshape((prod(value.shape),)), value)
-        return Graph(input_shape, _reaching(fuse_bias(self.builder.nodes), value.value))
+        return Graph(input_shape, in_parts(_reaching(fuse_bias(self.builder.nodes), value.value)))
 
 
 def _reaching(nodes: Sequence[Node], output: int) -> tuple[Node, ...]:

@@ -69,11 +69,30 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseUse:
+    """How a zonotope analysis kept its noise; see ``grammar/protocol.md`` for each field."""
+
+    storage: str
+    reason: str
+    symbols: int
+    predicted: int
+    peak: int
+    boxed: float
+
+    def __str__(self) -> str:
+        """For a reader."""
+        boxed = f", {self.boxed:.0%} of the outputs' width without symbols" if self.boxed else ""
+        took = f"{self.predicted / 2**20:.0f} MiB predicted, {self.peak / 2**20:.0f} MiB taken"
+        return f"noise {self.storage}, {self.symbols} symbols at the outputs{boxed}; {took}; {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """CPU seconds of one step of the cascade."""
+    """CPU seconds of one step of the cascade, and how its noise was kept where it had some."""
 
     name: str
     seconds: float
+    noise: NoiseUse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,15 +44,9 @@ class Replayer:
     """
 
     def __init__(self, onnx_path: str) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._runtime = onnxruntime.InferenceSession(onnx_path, options, ["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's exceptions have no common base of their own
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"ONNX Runtime cannot load {onnx_path}: {reason}") from error
-        inputs, outputs = self._runtime.get_inputs(), self._runtime.get_outputs()
+        self._path = onnx_path
+        self._runtime: onnxruntime.InferenceSession | None = None
+        inputs, outputs = self._session().get_inputs(), self._session().get_outputs()
         # a converted classifier gives labels beside its scores
         scores = [output for output in outputs if len(outputs) == 1 or output.type == "tensor(float)"]
         if len(inputs) != 1 or len(scores) != 1:
@@ -66,6 +60,22 @@ class Replayer:
         self._batch = batch if isinstance(batch, int) else None
         self.input_shape: tuple[int, ...] = tuple(shape)
 
+    def _session(self) -> onnxruntime.InferenceSession:
+        if self._runtime is None:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
+            options.log_severity_level = 3
+            try:
+                self._runtime = onnxruntime.InferenceSession(self._path, options, ["CPUExecutionProvider"])
+            except Exception as error:  # the runtime's exceptions have no common base of their own
+                reason = str(error).strip().splitlines()[0]
+                raise UserError(f"ONNX Runtime cannot load {self._path}: {reason}") from error
+        return self._runtime
+
+    def rest(self) -> None:
+        """Let go of the runtime's copy of the network until it is needed again."""
+        self._runtime = None
+
     def outputs(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the outputs (N, outputs) at a float32 batch (N, *input_shape); a fixed batch size is met in pieces."""
         if batch.dtype != np.float32 or batch.shape[1:] != self.input_shape:
@@ -77,7 +87,7 @@ class Replayer:
         """One run; a piece shorter than the network's fixed batch is filled up with zeros."""
         missing = (self._batch or len(batch)) - len(batch)
         filled = np.concatenate([batch, np.zeros((missing, *self.input_shape), np.float32)]) if missing else batch
-        outputs = np.asarray(self._runtime.run([self._output], {self._input: filled})[0], np.float32)
+        outputs = np.asarray(self._session().run([self._output], {self._input: filled})[0], np.float32)
         return outputs.reshape(len(filled), -1)[: len(batch)]
 
     def check(self, region: Region, prop: Property, point: NDArray[np.float32]) -> Checked | Rejected:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pyprover.verdict import NoiseUse
 
 
 class Status(StrEnum):
@@ -54,12 +57,14 @@ class Link:
 class Result:
     """What is known about one region: a link for each allowed set, the finest first.
 
-    ``centre``: the network's answer at the centre; ``cpu_seconds``: what the region cost.
+    ``centre``: the network's answer at the centre; ``cpu_seconds``: what the region cost; ``noise``: how zonotopes kept
+    their noise, by the step that used them.
     """
 
     links: tuple[Link, ...]
     centre: tuple[int, ...]
     cpu_seconds: float
+    noise: Mapping[str, NoiseUse] = field(default_factory=dict)
 
     @property
     def status(self) -> Status:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pyprover import engine, verdict
 from pyprover.api.boxes import InputBox
 from pyprover.api.results import Counterexample, Link, Result, Status
+from pyprover.domains.resources import Resources
 from pyprover.engine import Network, Problem, Settings
 from pyprover.errors import UserError
 from pyprover.normalization import check_shape
@@ -47,6 +48,9 @@ def verify(
     time_limit: float = ...,
     domain: str | None = ...,
     seed: int = ...,
+    memory_limit: int | None = ...,
+    noise_directory: str | os.PathLike[str] | None = ...,
+    noise_symbols: int | None = ...,
 ) -> Result: ...
 @overload
 def verify(
@@ -57,8 +61,11 @@ def verify(
     time_limit: float = ...,
     domain: str | None = ...,
     seed: int = ...,
+    memory_limit: int | None = ...,
+    noise_directory: str | os.PathLike[str] | None = ...,
+    noise_symbols: int | None = ...,
 ) -> list[Result]: ...
-def verify(
+def verify(  # noqa: PLR0913 -- keywords read better than a bundle that users must make first
     network: Model,
     region: InputBox | Sequence[InputBox],
     allowed: Allowed | Sequence[Allowed],
@@ -66,12 +73,19 @@ def verify(
     time_limit: float = 60.0,
     domain: str | None = None,
     seed: int = 0,
+    memory_limit: int | None = None,
+    noise_directory: str | os.PathLike[str] | None = None,
+    noise_symbols: int | None = None,
 ) -> Result | list[Result]:
     """Prove or refute that every answer of the network in the region is an allowed class.
 
     ``network``: an ONNX file, a `Network` opened once for many calls, or what ``torch.onnx.export`` returned. A list
     of regions, with what is allowed in each, shares work and time: ``time_limit`` is in wall-clock seconds a region.
     ``domain``: the only one to prove with. Raises ``UserError`` for what does not fit together.
+
+    ``memory_limit``: bytes that this process may hold in all; analyses are planned for it, but it is not enforced.
+    ``noise_directory``: where zonotopes may write noise that finds no room. ``noise_symbols``: the most noise symbols
+    that zonotopes keep, for less work and looser bounds.
     """
     if not time_limit > 0:
         raise UserError(f"a time limit of {time_limit} s: it must be positive")
@@ -83,13 +97,16 @@ def verify(
     chains = [_chain(entry) for entry in sets]
     opened = _open(network)
     for one in regions:
-        check_shape(one.shape, opened.graph.input_shape)
+        check_shape(one.shape, opened.stored.input_shape)
     run = _Run(opened, chains)
     problems = [
         Problem(place, one.region, tuple(Within(tuple(sorted(link))) for link in chain))
         for place, (one, chain) in enumerate(zip(regions, chains, strict=True))
     ]
-    engine.verify(opened, problems, Settings(time_limit, run.store, domain=domain, seed=seed), run.emit)
+    folder = None if noise_directory is None else Path(noise_directory)
+    resources = Resources.asked(memory_limit, folder, noise_symbols)
+    settings = Settings(time_limit, run.store, domain=domain, seed=seed, resources=resources)
+    engine.verify(opened, problems, settings, run.emit)
     results = [run.results[place] for place in range(len(problems))]
     return results[0] if single else results
 
@@ -136,7 +153,8 @@ class _Run:
         """Keep an answer as a result."""
         outcomes = zip(self.chains[answer.query], answer.outcomes, strict=True)
         links = tuple(self._link(allowed, outcome) for allowed, outcome in outcomes)
-        self.results[answer.query] = Result(links, answer.centre, answer.seconds)
+        noise = {step.name: step.noise for step in answer.steps if step.noise is not None}
+        self.results[answer.query] = Result(links, answer.centre, answer.seconds, noise)
 
     def _link(self, allowed: frozenset[int], outcome: verdict.Outcome) -> Link:
         about: Callable[..., Link] = lambda status, **more: Link(allowed, status, outcome.margin, outcome.step, **more)  # noqa: E731

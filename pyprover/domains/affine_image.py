@@ -70,11 +70,14 @@ class _Exact(Relaxation):
         return torch.cat(forms)[order.argsort()], constant
 
 
-def linearised(parts: Sequence[Zonotope]) -> Linearised:
-    """The network that zonotopes of outputs (batch, outputs) are, their batches one after the other."""
-    symbols = max(part.noise.symbols for part in parts)
+def linearised(parts: Sequence[Zonotope], symbols: int = 0) -> Linearised:
+    """The network that zonotopes of outputs (batch, outputs) are, their batches one after the other.
+
+    It has at least so many symbols, those that no part knows without effect.
+    """
+    symbols = max(symbols, *(part.noise.symbols for part in parts))
     generators = torch.cat(
-        [functional.pad(part.noise.generators, (0, 0, 0, symbols - part.noise.symbols)) for part in parts]
+        [functional.pad(part.noise.dense(), (0, 0, 0, symbols - part.noise.symbols)) for part in parts]
     )
     error = torch.cat([part.error for part in parts])
     centre = torch.cat([part.centre for part in parts])

@@ -10,18 +10,22 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pyprover.domains import interval, zonotope
+from pyprover.domains import interval
 from pyprover.domains.affine_image import linearised
 from pyprover.domains.base import TINY, Box, gamma
 from pyprover.domains.companion import Alone, Companion
 from pyprover.domains.constrained import ConstrainedZonotopes
 from pyprover.domains.interval import linear_magnitude, rounding
 from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised
+from pyprover.domains.noise.base import TooLargeError
+from pyprover.domains.planned import Planned, regions_at_once
 from pyprover.domains.products import Zonotopes, meet, with_intervals
 from pyprover.domains.refined import refined
 from pyprover.domains.relaxation import Relaxation
+from pyprover.domains.zonotope import Zonotope
 from pyprover.graph import Graph, Operator
 from pyprover.ops import Add, Concat, Conv, Dense, Pad, Reshape, Scale, Transpose
+from pyprover.verdict import NoiseUse
 
 Check = Callable[[], None]
 """Called now and then; raises when time is up."""
@@ -104,9 +108,24 @@ def linear_bounds(graph: Graph, region: Box, check: Check, companion: Companion 
 
 def zonotope_bounds(graph: Graph, region: Box, check: Check) -> Linearised:
     """Zonotopes up to the outputs; ``TooLargeError`` when one region alone needs too much memory."""
-    size = zonotope.regions_at_once(graph)
+    size = regions_at_once(graph, region)
     parts = zip(torch.split(region.lower, size), torch.split(region.upper, size), strict=True)
-    return linearised([zonotope.propagate(graph, Box(lower, upper), check) for lower, upper in parts])
+    found = [part for lower, upper in parts for part in _zonotopes(graph, Box(lower, upper), check)]
+    return replace(
+        linearised([value for value, _ in found]), noise=tuple(use for value, use in found for _ in value.centre)
+    )
+
+
+def _zonotopes(graph: Graph, region: Box, check: Check) -> list[tuple[Zonotope, NoiseUse]]:
+    """The outputs over regions together, or over each alone when they do not fit, and how their noise was kept."""
+    planned = Planned(graph, region, check)
+    try:
+        return [(planned.value(graph.output), planned.use())]
+    except TooLargeError:
+        if len(region.lower) == 1:
+            raise
+    parts = zip(torch.split(region.lower, 1), torch.split(region.upper, 1), strict=True)
+    return [found for lower, upper in parts for found in _zonotopes(graph, Box(lower, upper), check)]
 
 
 def constrained_bounds(graph: Graph, region: Box, check: Check) -> Linearised:
@@ -131,6 +150,9 @@ ANALYSES: Mapping[str, Callable[[Graph, Box, Check], Linearised]] = {
     "constrained_zonotope+linear": partial(product_bounds, ConstrainedZonotopes),
 }
 """The domains by name (`names.py`). Bounds on forms of the outputs come from a backward pass over what they give."""
+
+FORWARD = frozenset({"zonotope"})
+"""The domains that take one operator at a time, so that a network as it is stored will do (`Graph.operator`)."""
 
 CASCADE = ("interval", "linear")
 """The domains that are tried when none is asked for, cheapest first.

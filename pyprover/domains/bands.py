@@ -15,6 +15,9 @@ from pyprover.domains.relaxation import Lines, Relaxation
 from pyprover.graph import Operator
 from pyprover.ops import Relu
 
+_CLEARLY = 1 - 1e-9
+"""Heights differ when their ratio is below. Planes often touch at opposite corners, and rounding is not to choose."""
+
 
 @dataclass(frozen=True, eq=False)
 class Band:
@@ -80,7 +83,7 @@ def _around(planes: Planes, box: Box, op: Operator) -> Band:
 
     low, high = along(planes.upper_slope)
     other_low, other_high = along(planes.lower_slope)
-    other = other_high - other_low < high - low
+    other = other_high - other_low < _CLEARLY * (high - low)
     band = Band(
         torch.where(other.unsqueeze(-1), planes.lower_slope, planes.upper_slope),
         torch.where(other, other_low, low),

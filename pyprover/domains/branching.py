@@ -12,7 +12,7 @@ region. ``phase``: 1 active, -1 inactive, 0 not held. ``value``: the lower slope
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from pyprover.domains.analysis import RegionBounds
+from pyprover.domains.activations import BoxedLines
+from pyprover.domains.analysis import PartBounds, RegionBounds
 from pyprover.domains.base import Box, gamma
 from pyprover.domains.linear import Linearised, rewrite
 from pyprover.domains.relaxation import Lines, Places, Relaxation, Rows
@@ -103,7 +104,7 @@ class HeldLines(Relaxation):
         """The lines for some phases, without values yet."""
         phase = phase[:, layer.part].to(layer.chord.dtype)
         free = phase == 0
-        fixed = torch.where(phase > 0, 1.0, layer.leak).to(phase.dtype)
+        fixed = torch.where(phase > 0, torch.ones_like(phase), layer.leak)
         upper, offset = torch.where(free, layer.chord, fixed), torch.where(free, layer.offset, 0.0)
         return cls(layer, phase, free, upper, offset, phase, [])
 
@@ -135,17 +136,22 @@ class Bounded:
 
 
 class Branching:
-    """One region of a batch, ready to be split at its unstable ReLUs.
+    """One region of a batch, ready to be split at its unstable ReLUs; or a part of one, at those of the region.
 
-    Bounds come in the type of the forms asked about: those in float64 cover rounding, those in float32 do not.
+    In a part, ReLUs that are stable there are held from the start: their conditions hold in the part, not everywhere.
+    ``phase`` (neurons,) int8 says which, ``value`` (neurons,) float32 what to begin with. Bounds come in the type of
+    the forms asked about: those in float64 cover rounding, those in float32 do not.
     """
 
-    def __init__(self, bounds: RegionBounds, place: int, graph32: Graph) -> None:
+    def __init__(
+        self, bounds: RegionBounds | PartBounds, place: int, graph32: Graph, region: Branching | None = None
+    ) -> None:
         whole = bounds.linearised
         self.bounds, self.place = bounds, place
         self.layers: dict[torch.dtype, list[_Layer]] = {}
         self.networks: dict[torch.dtype, Linearised] = {}
-        layers = _layers(whole, place)
+        chosen = None if region is None else {it.position: it.places for it in region.layers[torch.float64]}
+        layers = _layers(whole, place, chosen)
         for graph, dtype in ((whole.graph, torch.float64), (graph32, torch.float32)):
             lines = {p: _taken(r, place, dtype) for p, r in whole.relaxations.items()}
             box = Box(*(side[place : place + 1].to(dtype) for side in (whole.input.lower, whole.input.upper)))
@@ -158,6 +164,15 @@ class Branching:
         self.neurons = sum(len(layer.places) for layer in layers)
         self.leak = torch.cat([torch.zeros(0), *(_leaks(layer) for layer in layers)])
         self.slope = torch.cat([torch.zeros(0), *(self._slope(layer) for layer in layers)]).maximum(self.leak)
+        self.phase = torch.cat([torch.zeros(0, dtype=torch.int8), *(self._phase(layer) for layer in layers)])
+        self.value = torch.where(self.phase == 0, self.slope, 0.0)
+
+    def _phase(self, layer: _Layer) -> Tensor:
+        lines = self.networks[torch.float64].relaxations[layer.position]
+        if not isinstance(lines, BoxedLines):
+            return torch.zeros(len(layer.places), dtype=torch.int8)
+        lower, upper = (side.flatten()[layer.places] for side in (lines.lower, lines.upper))
+        return torch.where(lower >= 0, 1, torch.where(upper <= 0, -1, 0)).to(torch.int8)
 
     def _slope(self, layer: _Layer) -> Tensor:
         lines = self.networks[torch.float32].relaxations[layer.position]
@@ -211,8 +226,8 @@ class Held:
         return Bounded(torch.where(bound.isnan(), -torch.inf, bound), form.detach(), cost)
 
 
-def _layers(network: Linearised, place: int) -> list[_Layer]:
-    """The ReLU nodes of which some neuron is unstable in a region."""
+def _layers(network: Linearised, place: int, chosen: Mapping[int, Tensor] | None) -> list[_Layer]:
+    """The ReLU nodes of which some neuron is unstable in a region, or chosen: flat places by node position."""
     layers, count = [], 0
     for position, whole in sorted(network.relaxations.items()):
         op = network.graph.nodes[position].op
@@ -220,7 +235,7 @@ def _layers(network: Linearised, place: int) -> list[_Layer]:
             continue
         lines = _taken(whole, place, torch.float64)
         unstable = (lines.upper_offset != 0) | (lines.lower_slope != lines.upper_slope)
-        places = unstable.flatten().nonzero().flatten()
+        places = unstable.flatten().nonzero().flatten() if chosen is None else chosen.get(position, torch.zeros(0))
         if not len(places):
             continue
         part = slice(count, count := count + len(places))

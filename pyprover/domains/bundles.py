@@ -74,7 +74,7 @@ class Bundle:
 
     @classmethod
     def of(cls, x: Zonotope, band: Band, fresh: Tensor, region: int, first: int) -> Bundle:
-        """The step into a band around x (batch, *shape, n), in one region of the batch."""
+        """The step into a band around x, (batch, *shape, n) or (batch, *shape) for n = 1, in a region of the batch."""
         places = fresh[region].flatten().nonzero().flatten()
         width = band.slope.shape[-1]
 

@@ -27,9 +27,11 @@ from pyprover.domains.bundles import Bundle, lines_around
 from pyprover.domains.companion import Companion
 from pyprover.domains.linear import UNSTABLE, Linearised
 from pyprover.domains.multipliers import Constraints, Fresh, HalfSpaces, ascend
-from pyprover.domains.noise import BUDGET, TooLargeError
+from pyprover.domains.noise.base import TooLargeError
+from pyprover.domains.planned import Planned
 from pyprover.domains.relaxation import Relaxation, Rows
-from pyprover.domains.zonotope import Propagation, along, fresh_symbols
+from pyprover.domains.resources import in_force, megabytes
+from pyprover.domains.zonotope import fresh_symbols
 from pyprover.graph import Graph, Operator
 
 _INNER_STEPS = 12
@@ -43,6 +45,9 @@ _ROUNDS = 10
 
 _WORTHWHILE = 0.98
 """The share of their widths that boxes may keep after a round for another to follow."""
+
+_PART = 4
+"""The part of the memory that is left which constraints may take: ascents need as much again for their rows."""
 
 _ROWS = 256
 """Forms that are bounded at once."""
@@ -101,7 +106,7 @@ class ConstrainedZonotopes(Companion):
     def __init__(self, graph: Graph, region: Box, check: Callable[[], None]) -> None:
         self.graph = graph
         self.check = check
-        self.plain = Propagation(graph, region, check)
+        self.plain = Planned(graph, region, check, exact=True)
         self.steps: list[Step] = []
         self.constraints = [Constraints()] * len(region.lower)
         self._learnt: dict[int, Box] = {}
@@ -138,7 +143,8 @@ class ConstrainedZonotopes(Companion):
     def finish(self) -> Sequence[Linearised]:
         self._advance(self.graph.output)
         value = self.plain.value(self.graph.output)
-        network = linearised([replace(value, noise=value.noise.padded(self.plain.symbols))])
+        noise = (self.plain.use(),) * len(self.constraints)
+        network = replace(linearised([value], self.plain.symbols), noise=noise)
         return (_under(network, tuple(self.steps), tuple(self.constraints), self.check),)
 
     def _advance(self, value: int) -> None:
@@ -153,18 +159,19 @@ class ConstrainedZonotopes(Companion):
     def _require_room(self, numbers: int) -> None:
         """Count what the constraints of a step hold; ``TooLargeError`` when all together are too many."""
         self._numbers += numbers
-        if 8 * self._numbers > BUDGET:
-            size = 8 * self._numbers / 2**20
-            raise TooLargeError(f"constraints on {self.plain.symbols} noise symbols need {size:.0f} MiB")
+        size, room = 8 * self._numbers, in_force().room().granted // _PART
+        if size > room:
+            symbols = self.plain.symbols
+            raise TooLargeError(f"constraints on {symbols} noise symbols need {megabytes(size)} of {megabytes(room)}")
 
     def _step(self, op: Operator, source: int) -> None:
         x, first = self.plain.value(source), self.plain.symbols
         band = band_of(op, x.box)
         if band is None:
             return
-        fresh, around = fresh_symbols(op, x.box), along(band, x)
+        fresh = fresh_symbols(op, x.box)
         self._require_room(x.noise.symbols * int(fresh.sum()) * band.slope.shape[-1])
-        bundles = tuple(Bundle.of(around, band, fresh, region, first) for region in range(len(fresh)))
+        bundles = tuple(Bundle.of(x, band, fresh, region, first) for region in range(len(fresh)))
         step = Step(op, source, self._learnt[source], bundles)
         self.steps.append(step)
         self.constraints = [

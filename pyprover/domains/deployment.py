@@ -45,13 +45,14 @@ Slopes = Callable[[Any, Box], tuple[Tensor, Tensor]]
 
 
 def _relu_slopes(op: Relu, box: Box) -> tuple[Tensor, Tensor]:
-    least = torch.where(box.lower >= 0, 1.0, op.slope)
-    return least, torch.where(box.upper <= 0, op.slope, 1.0)
+    one = torch.ones_like(box.lower)
+    return torch.where(box.lower >= 0, one, op.slope), torch.where(box.upper <= 0, op.slope, one)
 
 
 def _prelu_slopes(op: PRelu, box: Box) -> tuple[Tensor, Tensor]:
-    below = torch.where(box.lower >= 0, 1.0, op.slope)
-    above = torch.where(box.upper <= 0, op.slope, 1.0)
+    one = torch.ones_like(box.lower)
+    below = torch.where(box.lower >= 0, one, op.slope)
+    above = torch.where(box.upper <= 0, op.slope, one)
     return torch.minimum(below, above), torch.maximum(below, above)
 
 

@@ -75,12 +75,21 @@ def rounding(boxes: tuple[Box, ...], result: Tensor, more: int = 0) -> float:
     return gamma(terms + more + 8, result.dtype)
 
 
+def fan_in(op: Operator, boxes: tuple[Box, ...]) -> int:
+    """How many products each sum of a linear operator has, at most."""
+    if isinstance(op, Conv | Dense):
+        return op.weight[0].numel()
+    if isinstance(op, Add | Scale):
+        return len(boxes)
+    return sum(prod(box.lower.shape[1:]) for box in boxes)
+
+
 def affine(op: Operator, boxes: tuple[Box, ...]) -> Box:
     """``W c + b -+ |W| r`` with c and r the centre and the radius, widened by the rounding of the sums."""
     centre = op.forward(*(box.centre for box in boxes))
     radius = homogeneous(absolute(op)).forward(*(box.radius for box in boxes))
     magnitude = linear_magnitude(op, boxes)
-    return Box(centre - radius, centre + radius).widen(rounding(boxes, centre) * magnitude)
+    return Box(centre - radius, centre + radius).widen(gamma(fan_in(op, boxes) + 8, centre.dtype) * magnitude)
 
 
 def monotone(op: Operator, boxes: tuple[Box, ...]) -> Box:
@@ -125,7 +134,7 @@ def propagate(graph: Graph, box: Box) -> Box:
     """The box of the outputs (batch, outputs), from the box of the input (batch, *input_shape)."""
     boxes: dict[int, Box] = {0: box}
     for position, node in enumerate(graph.nodes):
-        boxes[position + 1] = step(node.op, tuple(boxes[v] for v in node.inputs))
+        boxes[position + 1] = step(graph.operator(position, box.lower.dtype), tuple(boxes[v] for v in node.inputs))
         for v in set(node.inputs):
             if graph.last_use[v] == position:
                 del boxes[v]

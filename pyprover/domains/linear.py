@@ -22,12 +22,20 @@ from pyprover.domains.maxima import max_pool_members, max_pool_unstable
 from pyprover.domains.patches import Patch
 from pyprover.domains.planes import log_sum_exp_planes, log_sum_exp_unstable, product_planes, product_unstable
 from pyprover.domains.relaxation import Places, Relaxation, Rows, each_its_own
+from pyprover.domains.resources import in_force
 from pyprover.domains.steps import round_lines, round_unstable
 from pyprover.graph import Graph, Operator
 from pyprover.ops import LogSumExp, MaxPool, Product, Relu, Round, Sigmoid, Tanh
+from pyprover.verdict import NoiseUse
 
 BLOCK_BYTES = 4 << 20
 """Memory that one block of backward rows may hold in its widest value: little, so that it stays in the cache."""
+
+_ROW_COPIES = 8
+"""What a row needs at most, in units of the widest value: itself, its parts by sign, images, those of other paths."""
+
+_UNTOUCHED = 64 << 20
+"""Bytes for rows that every memory limit leaves room for, so that what is left need not be asked."""
 
 RELAXATIONS: Mapping[type[Operator], Callable[[Any, Box], Relaxation]] = {
     LogSumExp: log_sum_exp_planes,
@@ -58,7 +66,8 @@ class Linearised:
     """A network with its relaxations over a batch of regions.
 
     ``relaxations`` by node position, for non-linear nodes. ``slack`` by node position: the relative rounding error of
-    the node's sums times their magnitude, (batch,); ``input_slack`` likewise for the input's box.
+    the node's sums times their magnitude, (batch,); ``input_slack`` likewise for the input's box. ``noise``: how
+    zonotopes, if there are any, kept their noise, one entry a region.
     """
 
     graph: Graph
@@ -66,6 +75,7 @@ class Linearised:
     relaxations: Mapping[int, Relaxation]
     slack: Sequence[Tensor | None]
     input_slack: Tensor
+    noise: tuple[NoiseUse, ...] = ()
 
     @property
     def output_slack(self) -> Tensor:
@@ -150,6 +160,9 @@ def _norm(coef: Tensor) -> Tensor:
 
 
 def block_size(graph: Graph, value: int) -> int:
-    """How many rows over a value to take at once, so that memory stays flat."""
-    widest = max(prod(shape) for shape in graph.shapes[: value + 1])
-    return max(32, BLOCK_BYTES // (8 * widest))
+    """How many rows over a value to take at once, so that memory stays flat; fewer than 32 only under a limit."""
+    row = 8 * max(prod(shape) for shape in graph.shapes[: value + 1])
+    wanted, resources = max(32, BLOCK_BYTES // row), in_force()
+    if resources.memory is None or wanted * _ROW_COPIES * row < _UNTOUCHED:
+        return wanted
+    return max(1, min(wanted, resources.room().granted // (_ROW_COPIES * row)))

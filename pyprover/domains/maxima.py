@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pyprover.domains.base import Box
+from pyprover.domains.base import TINY, Box, unit
 from pyprover.domains.relaxation import Members
 from pyprover.ops import MaxPool
 
@@ -29,6 +29,16 @@ def max_pool_unstable(op: MaxPool, box: Box) -> Tensor:
     places = members.reshape(-1).expand(*floor.shape[:2], -1)
     plane.scatter_add_(2, places, open_windows.flatten(2).to(torch.float64))
     return (plane[..., :-1] > 0).reshape(box.lower.shape) & (box.lower < box.upper)
+
+
+def contested(op: MaxPool, box: Box) -> Tensor:
+    """Windows in which no member is known to win by more than rounding: (batch, channels, height, width).
+
+    Among others not those whose members are all 0 but for rounding, as many are after a ReLU.
+    """
+    _, floor, rivals = _contest(op, box)
+    negligible = 64 * unit(floor.dtype) * (floor.abs() + rivals.abs()) + 64 * TINY
+    return (rivals - floor > negligible).reshape(-1, *op.shape(tuple(box.lower.shape[1:])))
 
 
 def window_members(op: MaxPool, box: Box) -> Tensor:

@@ -8,7 +8,7 @@ analysis frameworks*, POPL 1979, section 10.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, final
 
@@ -21,8 +21,8 @@ from pyprover.domains.affine_image import linearised
 from pyprover.domains.base import Box, gamma
 from pyprover.domains.companion import Companion
 from pyprover.domains.linear import Linearised, rewrite
+from pyprover.domains.planned import Planned
 from pyprover.domains.relaxation import Relaxation, Rows
-from pyprover.domains.zonotope import Propagation
 from pyprover.graph import Graph, Node, Operator, Shape
 
 
@@ -31,7 +31,7 @@ class Zonotopes(Companion):
     """Plain zonotopes of one batch of regions, relaxed over the best boxes."""
 
     def __init__(self, graph: Graph, region: Box, check: Callable[[], None]) -> None:
-        self._propagation = Propagation(graph, region, check)
+        self._propagation = Planned(graph, region, check)
         self._output = graph.output
 
     @override
@@ -45,7 +45,8 @@ class Zonotopes(Companion):
 
     @override
     def finish(self) -> Sequence[Linearised]:
-        return (linearised([self._propagation.value(self._output)]),)
+        outputs = linearised([self._propagation.value(self._output)])
+        return (replace(outputs, noise=(self._propagation.use(),) * len(outputs.input.lower)),)
 
 
 def with_intervals(graph: Graph, region: Box, companion: Companion) -> Linearised:
@@ -123,7 +124,8 @@ def meet(parts: Sequence[Linearised]) -> Linearised:
     graph = Graph((lower.shape[1],), (Node(op, (0,), (parts[0].graph.outputs,), "product"),))
     slack = gamma(2 * lower.shape[1] + 8, lower.dtype) * box.size.amax(1)
     output_slack = torch.stack([part.output_slack for part in parts]).amax(0)
-    return Linearised(graph, box, {0: _Best(tuple(parts))}, [output_slack], slack)
+    noise = tuple(use for part in parts for use in part.noise)
+    return Linearised(graph, box, {0: _Best(tuple(parts))}, [output_slack], slack, noise)
 
 
 def parts_of(network: Linearised) -> tuple[Linearised, ...]:

@@ -17,7 +17,10 @@ from pyprover.domains.branching import Bounded, Branching
 from pyprover.engine.case import Case, Forms
 from pyprover.engine.weights import project, rounding_error
 
-_RATE = 0.1
+_RATE = 0.05
+_FRESH_RATE = 0.1
+"""The first step of multipliers that are still 0: what earlier ascents left is lost by steps as large."""
+
 _DECAY = (0.9, 0.999)
 _TARGET = 0.05
 
@@ -49,6 +52,17 @@ def joined(parts: Sequence[SubProblems]) -> SubProblems:
     return SubProblems(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(SubProblems)))
 
 
+def halves(parents: SubProblems, neuron: Tensor) -> SubProblems:
+    """Each sub-problem twice: first all with their neuron active, then all with it inactive."""
+    row = torch.arange(len(parents))
+    found = []
+    for sign in (1, -1):
+        phase, value = parents.phase.clone(), parents.value.clone()
+        phase[row, neuron], value[row, neuron] = sign, 0.0
+        found.append(replace(parents, phase=phase, value=value, bound=torch.full_like(parents.bound, -torch.inf)))
+    return joined(found)
+
+
 @dataclass(frozen=True, eq=False)
 class Ascent:
     """Cases bounded over the sub-problems of one region."""
@@ -65,10 +79,8 @@ class Ascent:
         """The region itself, with all weight on one margin."""
         weights = torch.zeros(1, self.forms.valid.shape[1])
         weights[0, margin] = 1
-        nothing = torch.zeros(1, self.branching.neurons, dtype=torch.int8)
-        return SubProblems(
-            torch.tensor([case]), nothing, self.branching.slope[None], weights, torch.full((1,), -torch.inf)
-        )
+        phase, value = self.branching.phase[None], self.branching.value[None]
+        return SubProblems(torch.tensor([case]), phase, value, weights, torch.full((1,), -torch.inf))
 
     def conclude(self, some: SubProblems) -> Tensor:
         """Bounds (rows,) in float64, rounding included."""
@@ -94,9 +106,10 @@ class Ascent:
         """Better sub-problems, and the last evaluation of each; it stops when all are above ``enough``."""
         climb = _Climb(self, start)
         for step in range(steps):
-            climb.step(step)
-            if bool((climb.best.bound > enough).all()):
+            climb.evaluate()
+            if step == steps - 1 or bool((climb.best.bound > enough).all()):
                 break
+            climb.move(step)
         assert climb.last is not None
         return climb.best, climb.last
 
@@ -112,21 +125,22 @@ class _Climb:
         free = phase == 0
         self.floor = torch.where(free, ascent.branching.leak, 0.0)
         self.ceiling = torch.where(free, 1.0, torch.inf)
+        self.rate = torch.where(free | (start.value != 0), _RATE, _FRESH_RATE)
         self.value, self.weights = start.value, start.weights
         self.first, self.second = torch.zeros_like(self.value), torch.zeros_like(self.value)
+        self.bound = start.bound
         self.last: Bounded | None = None
 
-    def step(self, step: int) -> None:
-        """Evaluate, keep what is better, move."""
-        value = self.value.detach().requires_grad_()
-        several = self.weights.shape[1] > 1
-        weights = self.weights.detach().requires_grad_(several)
+    def evaluate(self) -> None:
+        """Bound where the ascent is, and keep what is better."""
+        value = self.value = self.value.detach().requires_grad_()
+        weights = self.weights = self.weights.detach().requires_grad_(self.weights.shape[1] > 1)
         with torch.enable_grad():
             coef, constant = self.ascent.combined(self.best.case, weights)
             bounded = self.held.bounds(coef, value)
-            bound = bounded.value + constant
-            bound.sum().backward()  # type: ignore[no-untyped-call]
-        bound, self.last = bound.detach(), bounded
+            self.bound = bounded.value + constant
+        bound = self.bound.detach()
+        self.last = replace(bounded, value=bounded.value.detach())
         better = bound > self.best.bound
         self.best = replace(
             self.best,
@@ -134,17 +148,23 @@ class _Climb:
             weights=torch.where(better[:, None], weights.detach(), self.best.weights),
             bound=torch.where(better, bound, self.best.bound),
         )
+
+    def move(self, step: int) -> None:
+        """One step along the gradient of what was evaluated."""
+        with torch.enable_grad():
+            self.bound.sum().backward()  # type: ignore[no-untyped-call]
+        value, weights = self.value, self.weights
         assert value.grad is not None
         self._adam(step, value.detach(), value.grad)
         if weights.grad is not None:
-            self._towards(weights.detach(), weights.grad, bound)
+            self._towards(weights.detach(), weights.grad, self.bound.detach())
 
     def _adam(self, step: int, value: Tensor, gradient: Tensor) -> None:
         one, two = _DECAY
         self.first.mul_(one).add_(gradient, alpha=1 - one)
         self.second.mul_(two).addcmul_(gradient, gradient, value=1 - two)
-        rate = _RATE * (1 - two ** (step + 1)) ** 0.5 / (1 - one ** (step + 1))
-        moved = torch.addcdiv(value, self.first, self.second.sqrt().add_(1e-8), value=rate)
+        rate = (1 - two ** (step + 1)) ** 0.5 / (1 - one ** (step + 1))
+        moved = torch.addcdiv(value, self.first * self.rate, self.second.sqrt().add_(1e-8), value=rate)
         self.value = torch.clamp(moved, self.floor, self.ceiling)
 
     def _towards(self, weights: Tensor, gradient: Tensor, bound: Tensor) -> None:

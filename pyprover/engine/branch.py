@@ -4,44 +4,58 @@ All open cases of a region are searched together: the sub-problems that are boun
 open property. A sub-problem in which every ReLU is held is decided by a linear program, so that the search is complete
 for groups, too. The ReLU to hold is the one whose upper line costs the bound most (BaBSR: Bunel et al., *Branch and
 bound for piecewise linear neural network verification*, JMLR 2020); `bench/splitting.md` says what else was measured.
+
+A case may have bounds of its own, which hold where it does (`pyprover.engine.optimise`). Its tree is over these then,
+and when it closes, the case holds nowhere, which is all that it shows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import inf, isfinite
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pyprover.domains.analysis import Check, RegionBounds
+from pyprover.domains.analysis import Check, PartBounds, RegionBounds
 from pyprover.domains.branching import Bounded, Branching
-from pyprover.engine.ascent import Ascent, SubProblems, joined
+from pyprover.engine.ascent import Ascent, SubProblems, halves, joined
 from pyprover.engine.case import Case
 from pyprover.engine.exact import Candidate, Excluded, Part, decide
 from pyprover.engine.ledger import Cover
 from pyprover.engine.problem import Progress
 from pyprover.engine.programs import Programs
 from pyprover.engine.refute import Refuter
-from pyprover.engine.waiting import Waiting
+from pyprover.engine.waiting import MOST_BYTES, Waiting
 from pyprover.ops import Relu
 
 AT_ONCE = 64
 """Sub-problems split at once: enough that arithmetic outweighs the calls, few enough to stay near best-first."""
 
 _FIRST_STEPS = 30
-_STEPS = 10
+_STEPS = 5
+"""Evaluations of a sub-problem: halves go on from where their parent ended, which further ones would help less."""
+
+
+@dataclass(frozen=True, eq=False)
+class Supposed:
+    """Bounds that hold where a case does, and may hold nowhere else: what they show is about this case alone."""
+
+    case: Case
+    bounds: PartBounds
 
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """A region: what is known of it, its analysis, its place in the analysed batch."""
+    """A region: what is known of it, its analysis, its place in the analysed batch; better bounds for some cases."""
 
     progress: Progress
     bounds: RegionBounds
     place: int
+    supposed: Sequence[Supposed] = ()
 
 
 def few_relus(site: Site, refuter: Refuter) -> bool:
@@ -53,32 +67,60 @@ def few_relus(site: Site, refuter: Refuter) -> bool:
 
 
 def branch(site: Site, refuter: Refuter, check: Check) -> None:
-    """Search until each open property is decided; ``check`` raises to end it before, and what is decided stays."""
-    search = _Search(site, refuter)
+    """Search until each open property is decided; ``check`` raises to end it before, and what is decided stays.
+
+    Cases that share bounds are searched together; a batch of each search follows on one of the others.
+    """
+    graph32 = refuter.network.graph32
+    region = Branching(site.bounds, site.place, graph32)
+    if region.neurons == 0:
+        return
+    owners = _owners(site.progress)
+    parts = [supposed for supposed in site.supposed if supposed.case in owners]
+    apart = {supposed.case for supposed in parts}
+    cases = [case for case in owners if case not in apart]
+    trees = [_Trees(region, cases)] if cases else []
+    trees += [_Trees(Branching(it.bounds, 0, graph32, region), [it.case]) for it in parts]
+    searches = [_Search(site.progress, refuter, some, owners, MOST_BYTES // len(trees)) for some in trees]
     with torch.no_grad():
-        search.start(check)
-        while search.advance(check):
-            pass
+        for search in searches:
+            search.start(check)
+        while searches:
+            searches = [search for search in searches if search.advance(check)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Trees:
+    """Open cases to be searched with the same bounds: those of the region, or of the one case that they suppose."""
+
+    branching: Branching
+    cases: Sequence[Case]
+
+    def cover(self, k: int, least: float) -> Cover:
+        """What a closed tree of a case shows; ``least``: the least bound of its leaves, infinite when all are empty."""
+        if isinstance(self.branching.bounds, PartBounds):
+            (case,) = self.cases
+            return Cover.by_contradiction(case)
+        return Cover({self.cases[k]: least})
 
 
 class _Search:
-    """The trees of the open cases of one region."""
+    """The search of some trees."""
 
-    def __init__(self, site: Site, refuter: Refuter) -> None:
-        self.site, self.refuter, self.progress = site, refuter, site.progress
-        self.branching = Branching(site.bounds, site.place, refuter.network.graph32)
-        self.owner = _owners(self.progress)
-        self.cases = list(self.owner)
+    def __init__(
+        self, progress: Progress, refuter: Refuter, trees: _Trees, owner: Mapping[Case, int], most_bytes: int
+    ) -> None:
+        self.progress, self.refuter, self.trees = progress, refuter, trees
+        self.branching, self.cases = trees.branching, trees.cases
+        self.owner = [owner[case] for case in self.cases]
         self.ascent = Ascent.of(self.branching, self.cases, self.progress.classes)
         self.programs = Programs.of(self.branching, self.ascent.forms)
         self.least = [inf] * len(self.cases)
         self.given_up: set[int] = set()
-        self.waiting = Waiting()
+        self.waiting = Waiting(most_bytes)
 
     def start(self, check: Check) -> None:
-        """Bound the region itself for each case."""
-        if self.branching.neurons == 0 or not self.cases:
-            return
+        """Bound the whole for each case."""
         ledger = self.progress.ledger
         roots = [self.ascent.root(k, ledger.best_margin(case)) for k, case in enumerate(self.cases)]
         for first in range(0, len(roots), AT_ONCE):
@@ -94,7 +136,7 @@ class _Search:
         for cases in live:
             check()
             parents, neuron = self.waiting.take(cases, max(1, AT_ONCE // len(live)))
-            self._bound(_halves(parents, neuron), _STEPS)
+            self._bound(halves(parents, neuron), _STEPS)
         self._close()
         return True
 
@@ -103,7 +145,7 @@ class _Search:
         here = self.waiting.cases()
         masks = []
         for k in (k for k in self.progress.open if self.progress.notes[k] is None):
-            mask = torch.tensor([self.owner[case] == k and n in here for n, case in enumerate(self.cases)])
+            mask = torch.tensor([owner == k and n in here for n, owner in enumerate(self.owner)])
             if bool(mask.any()):
                 masks.append(mask)
         return masks
@@ -148,7 +190,7 @@ class _Search:
         case = int(leaf.case)
         forms = self.ascent.forms
         valid = forms.valid[case]
-        part = Part(self.site.bounds, self.site.place, self.branching.phases(leaf.phase[0]))
+        part = Part(self.branching.bounds, self.branching.place, self.branching.phases(leaf.phase[0]))
         answer = decide(part, forms.weights[case][valid], forms.constants[case][valid])
         if isinstance(answer, Excluded):
             self.least[case] = min(self.least[case], answer.bound)
@@ -179,8 +221,8 @@ class _Search:
         """Record the cases of which nothing waits, settle what they prove, and forget what is not asked any more."""
         here = self.waiting.cases()
         for k, case in enumerate(self.cases):
-            if k not in here and k not in self.given_up and isfinite(self.least[k]):
-                self.progress.ledger.record_cover(Cover({case: self.least[k]}))
+            if not (k in here or k in self.given_up or self.progress.ledger.excludes(case)):
+                self.progress.ledger.record_cover(self.trees.cover(k, self.least[k]))
         self.progress.settle_proven("branch")
         for k in here:
             if k in self.given_up or self.progress.ledger.excludes(self.cases[k]):
@@ -196,14 +238,3 @@ def _owners(progress: Progress) -> dict[Case, int]:
             for case in cases:
                 owner.setdefault(case, k)
     return owner
-
-
-def _halves(parents: SubProblems, neuron: Tensor) -> SubProblems:
-    """Each sub-problem twice: first all with their neuron active, then all with it inactive."""
-    row = torch.arange(len(parents))
-    halves = []
-    for sign in (1, -1):
-        phase, value = parents.phase.clone(), parents.value.clone()
-        phase[row, neuron], value[row, neuron] = sign, 0.0
-        halves.append(replace(parents, phase=phase, value=value, bound=torch.full_like(parents.bound, -torch.inf)))
-    return joined(halves)

@@ -9,15 +9,17 @@ from functools import partial
 from math import prod
 
 from pyprover.attack.gradient import Effort
-from pyprover.domains.analysis import CASCADE, Check, bound_regions
+from pyprover.domains.analysis import CASCADE, FORWARD, Check, bound_regions
 from pyprover.domains.names import canonical
-from pyprover.domains.noise import TooLargeError
+from pyprover.domains.noise.base import TooLargeError
+from pyprover.domains.resources import in_force
+from pyprover.engine.box_search import search_boxes, searchable
 from pyprover.engine.branch import Site, branch, few_relus
 from pyprover.engine.case import Case
 from pyprover.engine.conditional import exclude_conditionally
 from pyprover.engine.deployed import leave_room, require_deployable
 from pyprover.engine.network import Network
-from pyprover.engine.optimise import optimise
+from pyprover.engine.optimise import optimise, suppose
 from pyprover.engine.problem import Deadline, OutOfTimeError, Problem, Progress, Settings, stopwatch
 from pyprover.engine.prove import class_goals, exclude, open_goals, regions
 from pyprover.engine.refute import Refuter
@@ -29,15 +31,29 @@ from pyprover.verdict import Answer, Valid
 Emit = Callable[[Answer], None]
 
 _FIRST_SEARCH = Effort(starts=1, steps=12)
-_LATER_SEARCHES = (Effort(starts=3, steps=30, seed=1), Effort(starts=8, steps=60, seed=2))
+_LATER_SEARCH = Effort(starts=3, steps=30, seed=1)
 
 _BRIEFLY = 4
 """The first attempt at branching, in units of the linear analysis: about what tightening its boxes costs."""
+
+_OPTIMISING = 4
+"""One of so many equal parts of the time that is left goes to better bounds of the region, then to those of cases."""
+
+_SHORTLY = 8
+"""One of so many parts goes to branching before cases are supposed: often the bounds of the region are good enough."""
+
+_DEEPENING = 4
+"""One of so many equal parts of the time that is left goes to each search for boxes."""
+
+_FIRST_ROUNDS = 10
+_MORE_ROUNDS = 3
+"""How often the first search for boxes grows its trees, and by what factor more often each further one."""
 
 _FEW_RELUS_SECONDS = 2.0
 """The attempt at branching before bisection: where linear programs settle a region at all, they take less."""
 
 _BATCH_BYTES = 256 << 20
+_BATCH_PART = 4  # of what a memory limit leaves
 _BATCH_MOST = 32
 _BYTES_A_VALUE = 120
 
@@ -50,15 +66,16 @@ def verify(network: Network, problems: Sequence[Problem], settings: Settings, em
     """
     if settings.domain is not None:
         settings = replace(settings, domain=canonical(settings.domain))
-    started = [Progress.start(problem, network.graph.outputs) for problem in problems]
+    started = [Progress.start(problem, network.stored.outputs) for problem in problems]
     deployed = settings.deployment is Deployment.FLOAT32
     if deployed:
         require_deployable(network.file)
     ranked = [progress for progress in started if not deployed and _about_ranks(progress.problem)]
     others = [progress for progress in started if deployed or not _about_ranks(progress.problem)]
-    for form, some in ((network.ranked, ranked), (network, others)):
-        for batch in _batches(form, some):
-            _Cascade(form, settings, emit, Deadline.after(settings.time_limit * len(batch)), batch).run()
+    with settings.resources.force():
+        for form, some in ((network.ranked, ranked), (network, others)):
+            for batch in _batches(form, some):
+                _Cascade(form, settings, emit, Deadline.after(settings.time_limit * len(batch)), batch).run()
 
 
 def _about_ranks(problem: Problem) -> bool:
@@ -68,8 +85,9 @@ def _about_ranks(problem: Problem) -> bool:
 
 def _batches(network: Network, problems: list[Progress]) -> Iterator[list[Progress]]:
     """Problems that fit into memory together."""
-    values = sum(prod(shape) for shape in network.graph.shapes)
-    size = min(_BATCH_MOST, max(1, _BATCH_BYTES // (_BYTES_A_VALUE * values)))
+    values = sum(prod(shape) for shape in network.stored.shapes)
+    room = min(_BATCH_BYTES, in_force().room().granted // _BATCH_PART)
+    size = min(_BATCH_MOST, max(1, room // (_BYTES_A_VALUE * values)))
     for first in range(0, len(problems), size):
         yield problems[first : first + size]
 
@@ -102,8 +120,7 @@ class _Cascade:
                 self._step("deployment", self._leave_room)
             for domain in CASCADE if self.settings.domain is None else (self.settings.domain,):
                 self._step(domain, partial(self._prove, domain))
-            for effort in _LATER_SEARCHES:
-                self._step("search", partial(self._search, effort))
+            self._step("search", partial(self._search, _LATER_SEARCH))
             if self.settings.domain is None:
                 self._divide()
         except OutOfTimeError:
@@ -142,6 +159,10 @@ class _Cascade:
                     until = share.within(_BRIEFLY * progress.seconds["linear"])
                     self._step("branch", partial(self._try_branching, until), progress)
                     self._step("optimised", partial(self._optimise, share), progress)
+                    self._deepen(share, progress)
+                    until = share.share(_SHORTLY)
+                    self._step("branch", partial(self._try_branching, until), progress)
+                    self._step("optimised", partial(self._suppose, share), progress)
                     self._step("branch", partial(self._branch, share.check), progress)
             except OutOfTimeError:
                 progress.expired = True
@@ -158,11 +179,39 @@ class _Cascade:
                 branch(self.sites[progress], self.refuter, until.check)
 
     def _optimise(self, share: Deadline, batch: list[Progress]) -> None:
-        """In a quarter of the time at most, where branching may follow."""
-        until = share.share(4) if any(isinstance(node.op, Relu) for node in self.network.graph.nodes) else share
+        """In a part of the time, where branching may follow."""
+        until = share.share(_OPTIMISING) if self._branches() else share
         for progress in batch:
             self.sites[progress] = optimise(self.sites[progress], until)
             progress.settle_proven("optimised")
+
+    def _deepen(self, share: Deadline, progress: Progress) -> None:
+        """Branching and the search for better boxes take turns, each longer than the last, while boxes gain."""
+        rounds = _FIRST_ROUNDS
+        while progress in self.waiting and searchable(self.network.graph):
+            site, spent = self.sites[progress], progress.seconds.get("boxes", progress.seconds["optimised"])
+            self._step("branch", partial(self._try_branching, share.within(spent)), progress)
+            self._step("boxes", partial(self._search_boxes, share.share(_DEEPENING), rounds), progress)
+            if self.sites[progress] is site:
+                break
+            rounds *= _MORE_ROUNDS
+
+    def _search_boxes(self, until: Deadline, rounds: int, batch: list[Progress]) -> None:
+        for progress in batch:
+            site = self.sites[progress]
+            found = search_boxes(site.bounds, self.network.graph32, rounds, until.spare)
+            if found is not None:
+                self.sites[progress] = Site(progress, found, site.place)
+
+    def _suppose(self, share: Deadline, batch: list[Progress]) -> None:
+        """As above, what holds where a case does."""
+        until = share.share(_OPTIMISING) if self._branches() else share
+        for progress in batch:
+            self.sites[progress] = suppose(self.sites[progress], until)
+            progress.settle_proven("optimised")
+
+    def _branches(self) -> bool:
+        return any(isinstance(node.op, Relu) for node in self.network.stored.nodes)
 
     def _branch(self, check: Check, batch: list[Progress]) -> None:
         for progress in batch:
@@ -191,10 +240,16 @@ class _Cascade:
     def _prove(self, domain: str, batch: list[Progress]) -> None:
         """Analyse the regions once; all questions about them share the analysis."""
         try:
-            bounds = bound_regions(domain, self.network.graph, regions(batch, self.network), self.deadline.check)
+            forward = domain in FORWARD
+            if forward:
+                self.network.rest()
+            graph = self.network.stored if forward else self.network.graph
+            bounds = bound_regions(domain, graph, regions(batch, self.network), self.deadline.check)
         except TooLargeError as error:
             self._prove_apart(domain, batch, error)
             return
+        for progress, use in zip(batch, bounds.linearised.noise, strict=False):  # those of zonotopes have any
+            progress.noise[domain] = use
         exclude(bounds, batch, open_goals, self.deadline.check)
         exclude_conditionally(bounds, batch, self.deadline.check)
         if domain == "linear":

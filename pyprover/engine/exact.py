@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pyprover.domains.analysis import RegionBounds
+from pyprover.domains.analysis import PartBounds, RegionBounds
 from pyprover.domains.base import TINY, Box, gamma
 from pyprover.domains.linear import Linearised, block_size, rewrite
 from pyprover.domains.relaxation import Lines, Places, Relaxation, Rows
@@ -58,13 +58,13 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A region of a batch with some ReLUs held.
+    """A region of a batch, or a part of one, with some ReLUs held.
 
     ``phases``: for the position of a node that holds ReLUs, 1 (active), -1 (inactive) or 0 for each of its neurons,
     flat.
     """
 
-    bounds: RegionBounds
+    bounds: RegionBounds | PartBounds
     place: int
     phases: Mapping[int, Tensor]
 
@@ -99,7 +99,7 @@ def _held(part: Part) -> Linearised:
         assert isinstance(lines, Lines)
         assert isinstance(op, Relu)
         sign = phase.reshape(lines.lower_slope.shape)
-        exact = torch.where(sign > 0, 1.0, op.slope).to(lines.lower_slope.dtype)
+        exact = torch.where(sign > 0, torch.ones_like(lines.lower_slope), op.slope)
         relaxations[position] = replace(
             lines,
             lower_slope=torch.where(sign == 0, lines.lower_slope, exact),

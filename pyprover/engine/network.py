@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pyprover.graph import Graph
+from pyprover.graph import LARGE, Graph
 from pyprover.load import OnnxFile, load
+from pyprover.memory import give_back
 from pyprover.witness import Replayer
 
 
@@ -27,9 +28,14 @@ class Network:
         return cls(load(path), Replayer(path))
 
     @property
-    def graph(self) -> Graph:
-        """The network in float64."""
+    def stored(self) -> Graph:
+        """The network as it is kept: for its shapes, and for forward steps in float64."""
         return self.file.graph
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The network in float64, all of it."""
+        return self.stored.to(torch.float64)
 
     @cached_property
     def ranked(self) -> Network:
@@ -40,10 +46,16 @@ class Network:
     @cached_property
     def graph32(self) -> Graph:
         """The network in float32, for the search."""
-        return self.graph.to(torch.float32)
+        return self.stored.to(torch.float32)
+
+    def rest(self) -> None:
+        """Hold little while an analysis needs memory: what a large network is replayed with is loaded again later."""
+        if self.file.parameters >= LARGE:
+            self.replayer.rest()
+            give_back()
 
     def exact_outputs(self, points: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Float64 outputs (N, outputs) at points (N, *input_shape)."""
         with torch.inference_mode():
-            outputs: npt.NDArray[np.float64] = self.graph.forward(torch.from_numpy(points.astype(np.float64))).numpy()
+            outputs: npt.NDArray[np.float64] = self.stored.forward(torch.from_numpy(points.astype(np.float64))).numpy()
         return outputs

@@ -1,14 +1,15 @@
 """Optimised bounds on open cases: the lines around the operators and the weights of the margins ascend together.
 
 First with the boxes of the analysis, which costs little; then with boxes that were tightened in the same way; then with
-boxes that hold only where the case does.
+boxes that hold only where the case does, again and again: each round starts from what the one before found. Where that
+ends without a contradiction, the search on ReLUs goes on from there.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from math import isfinite
+from math import inf, isfinite
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch import Tensor
 from pyprover.domains.analysis import PartBounds, RegionBounds
 from pyprover.domains.conditional import Condition, tighten_where
 from pyprover.domains.optimised import Adam, Spare, Tunable, one_region, tighten
-from pyprover.engine.branch import Site
+from pyprover.engine.branch import Site, Supposed
 from pyprover.engine.case import Case, Forms
 from pyprover.engine.ledger import Cover
 from pyprover.engine.problem import Deadline, Progress
@@ -26,9 +27,12 @@ _STEPS = 20
 _TARGET = 0.05
 _AT_ONCE = 64
 
-_MOST_ROUNDS = 6
-_HOPEFUL = 0.1
-"""A further round must be able to expect that so many like the last exclude the case."""
+_MOST_ROUNDS = 12
+_LEAST_GAIN = 0.03
+"""A round that gains less of what is missing is the last one. Early rounds may gain little, and later ones much."""
+
+_WORTH = 0.2
+"""Bounds of a case's own are kept when they gained so much of what was missing: the others are searched together."""
 
 _SHALLOW = 1e-9
 """A margin that can fall no farther below 0 says nothing of the scale of multipliers."""
@@ -50,11 +54,28 @@ def optimise(site: Site, until: Deadline) -> Site:
         return site
     bounds = tighten(bounds, 0, left)
     _raise_margins(progress, bounds, _open_cases(progress), spare)
-    for goal in _goals(progress):
-        for case in sorted(goal, key=lambda case: progress.ledger.margin(case) or 0.0):
-            if not (progress.ledger.excludes(case) or _contradict(progress, bounds, case, spare)):
-                break
     return Site(progress, bounds, 0)
+
+
+def suppose(site: Site, until: Deadline) -> Site:
+    """Suppose the open cases of each property one by one, the worst first, until one gains nothing worth keeping.
+
+    The site with the bounds of those that stay open.
+    """
+    progress = site.progress
+    bounds = RegionBounds(one_region(site.bounds.linearised, site.place))
+    found: dict[Case, Supposed] = {}
+    for goal in _goals(progress):
+        cases = sorted(goal, key=lambda case: progress.ledger.margin(case) or 0.0)
+        for place, case in enumerate(cases):
+            if case in found or progress.ledger.excludes(case):
+                continue
+            supposed = _suppose(progress, bounds, case, until.share(len(cases) - place))
+            if supposed is not None:
+                found[case] = supposed
+            elif not progress.ledger.excludes(case):
+                break
+    return Site(progress, bounds, 0, list(found.values()))
 
 
 def _goals(progress: Progress) -> list[list[Case]]:
@@ -78,27 +99,43 @@ def _raise_margins(progress: Progress, bounds: RegionBounds, cases: Sequence[Cas
             progress.ledger.record(bounds, [(dict(zip(case.margins, weights, strict=False)), bound)])
 
 
-def _contradict(progress: Progress, bounds: RegionBounds, case: Case, spare: Spare) -> bool:
-    """Suppose that the case holds, tighten with that, and see whether it cannot; whether it is excluded so."""
-    forms = Forms.of([case], bounds.linearised.graph.outputs)
-    part: RegionBounds | PartBounds | None = bounds
-    margin = progress.ledger.margin(case)
+def _suppose(progress: Progress, bounds: RegionBounds, case: Case, until: Deadline) -> Supposed | None:
+    """Tighten with the case itself until that contradicts it, or hardly gains; the bounds, if worth keeping."""
+
+    def spare() -> bool:
+        return time.monotonic() < until.moment
+
+    start = progress.ledger.margin(case)
+    if start is None or not isfinite(start):
+        return None
+    known: RegionBounds | PartBounds = bounds
+    part: PartBounds | None = None
+    margin = start
     for _ in range(_MOST_ROUNDS):
-        if part is None or margin is None or margin > 0:
+        if not spare():
             break
-        if not (isfinite(margin) and spare()):
-            return False
         before = margin
-        part = tighten_where(part, Condition(forms.weights[0], forms.constants[0], max(-before, _SHALLOW)), spare)
-        if part is not None:
-            ascent = _Ascent(Tunable.of(part.linearised), [case], [progress.ledger.best_margin(case)])
-            ((_, margin),) = ascent.run(spare)
-            if margin + (margin - before) / _HOPEFUL <= 0:
-                return False
-    if part is None or (margin is not None and margin > 0):
-        progress.ledger.record_cover(Cover.by_contradiction(case))
-        return True
-    return False
+        part = tighten_where(known, _condition(case, progress.classes, margin), spare)
+        margin = inf if part is None else max(margin, _margin_where(part, progress, case, spare))
+        if part is None or margin > 0:
+            progress.ledger.record_cover(Cover.by_contradiction(case))
+            return None
+        known = part
+        if margin - before < -_LEAST_GAIN * before:
+            break
+    return Supposed(case, part) if part is not None and margin - start >= -_WORTH * start else None
+
+
+def _condition(case: Case, classes: int, margin: float) -> Condition:
+    """That the case holds; ``margin``: the best bound known."""
+    forms = Forms.of([case], classes)
+    return Condition(forms.weights[0], forms.constants[0], max(-margin, _SHALLOW))
+
+
+def _margin_where(part: PartBounds, progress: Progress, case: Case, spare: Spare) -> float:
+    """A lower bound on a case over a part of the region."""
+    ((_, bound),) = _Ascent(Tunable.of(part.linearised), [case], [progress.ledger.best_margin(case)]).run(spare)
+    return bound
 
 
 class _Ascent:

@@ -13,11 +13,24 @@ import numpy as np
 import numpy.typing as npt
 
 from pyprover.domains.base import LARGEST
+from pyprover.domains.resources import Resources
 from pyprover.engine.case import Case, Margin, beats, case_violation, cases_of
 from pyprover.engine.ledger import Ledger
 from pyprover.query import Deployment, Property, Within
 from pyprover.region import Region
-from pyprover.verdict import Answer, Invalid, Outcome, Reached, Step, Timeout, Unknown, Valid, Verdict, Witness
+from pyprover.verdict import (
+    Answer,
+    Invalid,
+    NoiseUse,
+    Outcome,
+    Reached,
+    Step,
+    Timeout,
+    Unknown,
+    Valid,
+    Verdict,
+    Witness,
+)
 from pyprover.witness import Checked
 
 
@@ -40,7 +53,7 @@ class Settings:
 
     ``time_limit``: wall-clock seconds a query; a batch shares its queries' time. ``full_matrix``: go on after
     verdicts until each forbidden class is reached, impossible, or left open. ``domain``: the only one to prove with,
-    or ``None`` for all. ``deployment``: what a proof covers.
+    or ``None`` for all. ``deployment``: what a proof covers. ``resources``: what analyses may use beside time.
     """
 
     time_limit: float
@@ -49,14 +62,16 @@ class Settings:
     domain: str | None = None
     seed: int = 0
     deployment: Deployment = Deployment.REAL
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(eq=False)
 class Progress:
     """What is known about one problem; ``notes`` per property: why it stays open although a candidate was found.
 
-    ``refused``: why a domain could not be used. ``allowance``: by how much each output of the deployed network can
-    differ, which the cases leave room for; ``None`` when only the network over the reals is asked about.
+    ``seconds`` and ``noise`` by the step that took them, or kept it. ``refused``: why a domain could not be used.
+    ``allowance``: by how much each output of the deployed network can differ, which the cases leave room for; ``None``
+    when only the network over the reals is asked about.
     """
 
     problem: Problem
@@ -69,6 +84,7 @@ class Progress:
     centre_outputs: npt.NDArray[np.float64] | None = None
     reached: dict[int, Witness] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    noise: dict[str, NoiseUse] = field(default_factory=dict)
     last_step: str = "centre"
     expired: bool = False
     refused: str | None = None
@@ -184,7 +200,7 @@ class Progress:
             impossible=tuple(sorted(self.ledger.losers())),
             reached=tuple(Reached(label, self.reached[label]) for label in sorted(self.reached)),
             seconds=sum(self.seconds.values()),
-            steps=tuple(Step(name, seconds) for name, seconds in self.seconds.items()),
+            steps=tuple(Step(name, seconds, self.noise.get(name)) for name, seconds in self.seconds.items()),
         )
 
 
@@ -225,6 +241,10 @@ class Deadline:
     def within(self, seconds: float) -> Deadline:
         """The moment after so many seconds, or this one when it comes first."""
         return Deadline(min(self.moment, time.monotonic() + seconds))
+
+    def spare(self) -> bool:
+        """Whether any time is left."""
+        return time.monotonic() < self.moment
 
     def check(self) -> None:
         """Raise when the moment has passed."""

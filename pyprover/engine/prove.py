@@ -38,7 +38,7 @@ def class_goals(progress: Progress) -> list[list[Case]]:
 def regions(problems: Sequence[Progress], network: Network) -> Box:
     """Boxes (batch, *input_shape), float64, that contain the regions."""
     boxes = [progress.problem.region.outward() for progress in problems]
-    shape = (len(boxes), *network.graph.input_shape)
+    shape = (len(boxes), *network.stored.input_shape)
     lower, upper = (np.stack([box[side] for box in boxes]).reshape(shape) for side in (0, 1))
     return Box(torch.from_numpy(lower), torch.from_numpy(upper))
 

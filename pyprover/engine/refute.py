@@ -48,7 +48,7 @@ class Refuter:
 
     def centres(self, batch: Sequence[Progress]) -> None:
         """Evaluate the centres; settle what fails there already."""
-        shape = self.network.graph.input_shape
+        shape = self.network.stored.input_shape
         points = np.stack([progress.problem.region.centre32().reshape(shape) for progress in batch])
         outputs = self.network.replayer.outputs(points)
         for progress, point, row in zip(batch, points, outputs, strict=True):
@@ -95,13 +95,13 @@ class Refuter:
 
     def _targets(self, aims: Sequence[_Aim]) -> Targets:
         boxes = [aim.progress.inward for aim in aims]
-        shape = (len(aims), *self.network.graph.input_shape)
+        shape = (len(aims), *self.network.stored.input_shape)
         lower, upper = (
             torch.from_numpy(np.stack([box[side] for box in boxes if box is not None]).reshape(shape))
             for side in (0, 1)
         )
         centre = np.stack([aim.progress.problem.region.centre32() for aim in aims]).reshape(shape)
-        return Targets(_objective(aims, self.network.graph.outputs), lower, upper, torch.from_numpy(centre))
+        return Targets(_objective(aims, self.network.stored.outputs), lower, upper, torch.from_numpy(centre))
 
     def try_point(self, progress: Progress, point: npt.NDArray[np.float32], step: str) -> None:
         """Settle each open property that fails at the point (*input_shape)."""

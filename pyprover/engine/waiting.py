@@ -21,7 +21,8 @@ class Waiting:
     Slots of growing tables; ``bound`` is NaN where a slot is empty.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._tables: dict[str, Tensor] = {}
         self._bound = torch.zeros(0)
 
@@ -67,14 +68,27 @@ class Waiting:
         chosen = cases[self._tables["case"]] & ~self._bound.isnan()
         slots = chosen.nonzero().flatten()
         if len(slots) > most:
-            order = self._bound[slots].topk(most, largest=self._full()).indices
+            order = self._bound[slots].topk(most, largest=self.full).indices
             slots = slots[order]
+        return self._removed(slots)
+
+    def take_each(self, cases: Tensor, most: int) -> tuple[SubProblems, Tensor]:
+        """Remove, of each of some cases (mask over cases), those with the least bounds; and the neurons to hold."""
+        slots = (cases[self._tables["case"]] & ~self._bound.isnan()).nonzero().flatten()
+        slots = slots[self._bound[slots].argsort()]
+        case, order = self._tables["case"][slots].sort(stable=True)
+        rank = torch.arange(len(case)) - torch.searchsorted(case, case)
+        return self._removed(slots[order[rank < most]])
+
+    def _removed(self, slots: Tensor) -> tuple[SubProblems, Tensor]:
         tables = {name: values[slots] for name, values in self._tables.items()}
         neuron = tables.pop("neuron")
         some = SubProblems(bound=self._bound[slots], **tables)
         self._bound[slots] = torch.nan
         return some, neuron
 
-    def _full(self) -> bool:
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that the search should go deep."""
         used = sum(values.element_size() * values[:1].numel() for values in self._tables.values())
-        return used * len(self) > MOST_BYTES
+        return used * len(self) > self._most_bytes

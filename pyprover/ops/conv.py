@@ -18,6 +18,9 @@ from pyprover.ops.padding import Pad
 from pyprover.ops.reading import Builder, Source, Variable, tensor
 from pyprover.ops.window import Pair, Window, as_before, as_plane, plane_size, read_window, rounded_up, window_count
 
+UNFOLDED = 64 << 20
+"""Bytes that a convolution may unfold at once: in float64, torch makes a column of each window of a whole batch."""
+
 
 @dataclass(frozen=True, eq=False)
 class Conv(Operator):
@@ -46,14 +49,30 @@ class Conv(Operator):
 
     @override
     def forward(self, *inputs: Tensor) -> Tensor:
-        return functional.conv2d(
-            inputs[0], self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
+        (x,) = inputs
+        height, width = self.shape(tuple(x.shape[1:]))[1:]
+        at_once = max(1, UNFOLDED // max(1, len(x) * self.unfolded(width)))
+        if x.dtype != torch.float64 or at_once >= height:
+            return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        return torch.cat([self._rows(x, first, min(first + at_once, height)) for first in range(0, height, at_once)], 2)
+
+    def unfolded(self, places: int) -> int:
+        """Bytes of the columns into which torch unfolds the windows of so many places, in float64."""
+        return 8 * self.groups * self.weight[0].numel() * places
+
+    def _rows(self, x: Tensor, first: int, last: int) -> Tensor:
+        """Rows of the result, from the rows of the input that they read."""
+        start = first * self.stride[0] - self.padding[0]
+        end = (last - 1) * self.stride[0] - self.padding[0] + (self.weight.shape[2] - 1) * self.dilation[0] + 1
+        above, below = max(0, min(end, 0) - start), max(0, end - max(start, x.shape[2]))
+        strip = functional.pad(x[:, :, max(0, start) : max(0, end)], (0, 0, above, below))
+        padding = (0, self.padding[1])
+        return functional.conv2d(strip, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 def read_conv(source: Source, builder: Builder) -> Variable:
     """One- and two-dimensional convolutions; unequal padding becomes a `Pad` of its own."""
-    x, weight = source.variable(), source.constant(1)
+    x, weight = source.variable(), source.weight(1)
     bias = source.optional_constant(2)
     offset = tensor(np.zeros(weight.shape[0]) if bias is None else bias)
     if len(x.shape) != weight.ndim - 1:

@@ -59,7 +59,7 @@ class ConvTranspose(Operator):
 
 def read_conv_transpose(source: Source, builder: Builder) -> Variable:
     """One and two dimensions; what is cut off unequally is cut off by a choice of cells."""
-    x, weight, bias = source.variable(), source.constant(1), source.optional_constant(2)
+    x, weight, bias = source.variable(), source.weight(1), source.optional_constant(2)
     if len(x.shape) != weight.ndim - 1:
         raise source.unsupported(f"the weight {weight.shape} does not fit the shape {x.shape}")
     groups = source.attribute("group", 1)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
 from pyprover.graph import Node, Operator, Shape
 from pyprover.ops.elementwise import Scale
+from pyprover.ops.padding import Concat
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,28 @@ class Dense(Operator):
     @override
     def forward(self, *inputs: Tensor) -> Tensor:
         return functional.linear(inputs[0], self.weight, self.bias)
+
+
+_LARGEST = 1 << 24
+"""Numbers of a matrix beyond which it is taken in parts, so that what is made of it on the way stays small."""
+
+
+def in_parts(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """The nodes with the products of large matrices as several, side by side; the result of the last node is last."""
+    parts: list[Node] = []
+    renumbered = [0]
+    for node in nodes:
+        inputs = tuple(renumbered[value] for value in node.inputs)
+        if isinstance(node.op, Dense) and node.op.weight.numel() > _LARGEST:
+            rows = max(1, _LARGEST // (4 * node.op.weight.shape[1]))
+            first = len(parts) + 1
+            for weight, bias in zip(torch.split(node.op.weight, rows), torch.split(node.op.bias, rows), strict=True):
+                parts.append(Node(Dense(weight, bias), inputs, (*node.shape[:-1], len(weight)), node.name))
+            inputs = tuple(range(first, len(parts) + 1))
+            node = replace(node, op=Concat(len(node.shape) - 1))
+        parts.append(replace(node, inputs=inputs))
+        renumbered.append(len(parts))
+    return tuple(parts)
 
 
 def fuse_bias(nodes: Sequence[Node]) -> list[Node]:

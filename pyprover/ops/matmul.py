@@ -18,7 +18,8 @@ from pyprover.ops.shapes import reshaped
 def read_gemm(source: Source, builder: Builder) -> Variable:
     """``alpha A B + beta C`` with constant B."""
     source.require("transA", 0)
-    weight = source.constant(1).astype(np.float64) * source.real("alpha", 1.0)
+    alpha = source.real("alpha", 1.0)
+    weight = source.weight(1) if alpha == 1.0 else source.constant(1) * alpha
     weight = weight if source.attribute("transB", 0) else weight.T
     beta = source.real("beta", 1.0)
     offset, bias = source.optional(2), np.zeros(weight.shape[0])
@@ -32,9 +33,9 @@ def read_gemm(source: Source, builder: Builder) -> Variable:
 
 def read_matmul(source: Source, builder: Builder) -> Variable:
     """``A B`` where one is constant, with any axes in front of the matrices'; ``A X`` is the transpose of ``X' A'``."""
-    if isinstance(source.operands[0], Variable):
-        return _product(source, builder, source.variable(0), source.constant(1))
-    matrix, x = source.constant(0), source.variable(1)
+    if isinstance(source.given[0], Variable):
+        return _product(source, builder, source.variable(0), source.weight(1))
+    matrix, x = source.weight(0), source.variable(1)
     if len(x.shape) < 2:
         raise source.unsupported("the product would sum over the batch axis")
     rows = matrix[None] if matrix.ndim == 1 else matrix

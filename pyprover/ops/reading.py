@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pyprover.errors import UnsupportedOperator
-from pyprover.graph import Node, Operator, Shape
+from pyprover.graph import LARGE, Node, Operator, Shape
 
 Constant = npt.NDArray[Any]
 
@@ -29,8 +29,14 @@ Operand = Variable | Constant
 
 
 def tensor(array: Constant) -> Tensor:
-    """A float64 parameter from a constant."""
-    return torch.from_numpy(np.array(array, dtype=np.float64))
+    """A parameter from a constant: float64, or float32 when it is a large one in that type."""
+    kept = array.dtype == np.float32 and array.size >= LARGE
+    return torch.from_numpy(np.array(array, dtype=np.float32 if kept else np.float64))
+
+
+def widened(array: Constant) -> Constant:
+    """Floating-point constants as float64, others as they are."""
+    return array.astype(np.float64) if np.issubdtype(array.dtype, np.floating) else array
 
 
 @dataclass
@@ -55,15 +61,20 @@ class Builder:
 class Source:
     """One ONNX node: its operator, its attributes, its operands (``None``: an optional one left out).
 
-    ``outputs`` is how many results it has.
+    ``given`` are the operands in the types of the file, ``outputs`` is how many results it has.
     """
 
     name: str
     operator: str
     opset: int
     attributes: Mapping[str, Any]
-    operands: tuple[Operand | None, ...]
+    given: tuple[Operand | None, ...]
     outputs: int = 1
+
+    @property
+    def operands(self) -> tuple[Operand | None, ...]:
+        """All operands, constants as float64."""
+        return tuple(self.optional(index) for index in range(len(self.given)))
 
     def unsupported(self, detail: str = "") -> UnsupportedOperator:
         """The error that names this node."""
@@ -84,7 +95,8 @@ class Source:
 
     def optional(self, index: int) -> Operand | None:
         """The operand, or ``None`` when it was left out."""
-        return self.operands[index] if index < len(self.operands) else None
+        operand = self.given[index] if index < len(self.given) else None
+        return widened(operand) if isinstance(operand, np.ndarray) else operand
 
     def variable(self, index: int = 0) -> Variable:
         """The operand, which must depend on the network's input."""
@@ -99,6 +111,12 @@ class Source:
         if operand is None or isinstance(operand, Variable):
             raise self.unsupported(f"operand {index + 1} must be constant")
         return operand
+
+    def weight(self, index: int) -> Constant:
+        """A constant for those that do no arithmetic on it: a large one in float32 stays so."""
+        operand = self.given[index] if index < len(self.given) else None
+        large = isinstance(operand, np.ndarray) and operand.dtype == np.float32 and operand.size >= LARGE
+        return operand if large else self.constant(index)  # type: ignore[return-value]
 
     def optional_constant(self, index: int) -> Constant | None:
         """The operand when present; it must not depend on the network's input."""

@@ -8,7 +8,7 @@ from pyprover.protocol import codec, sexp
 from pyprover.query import DatasetRef, NetworkRef, Query
 from pyprover.verdict import Answer
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Hello:
     witness_dir: str
     pictures: bool
     memory_limit: int | None
+    noise_directory: str | None
+    noise_symbols: int | None
     threads: int
     seed: int
     deployment: str

@@ -8,10 +8,10 @@ import traceback
 from typing import BinaryIO
 
 from pyprover.errors import ProverError
+from pyprover.memory import is_out_of_memory
 from pyprover.protocol import messages
 from pyprover.protocol.errors import ProtocolError
 from pyprover.protocol.frames import read_frame, write_frame
-from pyprover.protocol.memory import is_out_of_memory
 from pyprover.protocol.service import Service
 
 

@@ -14,11 +14,12 @@ import torch
 from pyprover import engine
 from pyprover.card import Source, normalization_of
 from pyprover.data import Dataset
+from pyprover.domains.resources import Resources
 from pyprover.errors import MemoryLimitError, UserError, VersionError
+from pyprover.memory import is_out_of_memory, limit_memory, peak_memory
 from pyprover.normalization import network_inputs
 from pyprover.protocol import messages
 from pyprover.protocol.library import Library
-from pyprover.protocol.memory import is_out_of_memory, limit_memory, peak_memory
 from pyprover.protocol.witnesses import Sample, WitnessStore
 from pyprover.query import IMAGES, Around, Deployment, NetworkRef, Normalization, Query
 from pyprover.region import resolve
@@ -55,6 +56,8 @@ class Service:
             choice = ", ".join(Deployment)
             raise UserError(f"{hello.deployment!r} is no deployment that is known here", f"choose one of {choice}")
         torch.set_num_threads(hello.threads)
+        folder = None if hello.noise_directory is None else Path(hello.noise_directory)
+        self._resources = Resources.asked(hello.memory_limit, folder, hello.noise_symbols)
         self._deployment = Deployment(hello.deployment)
         self._hello = hello
         self._library = Library(hello.data_dir)
@@ -109,6 +112,7 @@ class Service:
             domain=request.domain,
             seed=self._hello.seed,
             deployment=self._deployment,
+            resources=self._resources,
             store=WitnessStore(folder, self._hello.pictures, normalization, samples).save,
         )
         answered: set[int] = set()

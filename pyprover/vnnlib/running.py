@@ -24,13 +24,15 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 class Plan:
     """How to run a set.
 
-    ``results``: where rows go, or ``None``. ``witnesses``: a folder for counterexamples, or ``None``.
+    ``results``: where rows go, or ``None``. ``witnesses``: a folder for counterexamples, or ``None``. ``options``: more
+    of the command line of each process.
     """
 
     jobs: int
     seed: int = 0
     results: Results | None = None
     witnesses: Path | None = None
+    options: Sequence[str] = ()
 
 
 def run_set(instances: Sequence[Instance], plan: Plan) -> list[Row]:
@@ -62,7 +64,7 @@ def run_set(instances: Sequence[Instance], plan: Plan) -> list[Row]:
 def _task(instance: Instance, plan: Plan) -> Task[Instance]:
     network, prop = instance.files()
     command = [sys.executable, "-m", "pyprover", "vnnlib", str(network), str(prop)]
-    command += ["--time-limit", str(instance.limit), "--seed", str(plan.seed)]
+    command += ["--time-limit", str(instance.limit), "--seed", str(plan.seed), *plan.options]
     if plan.witnesses is not None:
         command += ["--witness", str(plan.witnesses / witness_name(instance))]
     return Task(instance, command, instance.limit, _ONE_THREAD)

@@ -253,7 +253,7 @@ def greet(prover: Prover, hello: dict[str, Sexp], start: str) -> None:
         prover.refuse("user", "no such data folder")
     elif start == "second-dies" and not is_first(prover.folder):
         sys.exit("the second dies")
-    version = 3 if start == "version" else hello["version"]
+    version = 4 if start == "version" else hello["version"]
     prover.reply(f"(Welcome((version {version})(prover misbehaving)(release 0.1)(rounding none)))")
 
 

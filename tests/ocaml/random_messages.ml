@@ -65,6 +65,8 @@ let request : Protocol.request Protocol.envelope Gen.t =
       witness_dir = "/tmp/a b";
       pictures = full_matrix;
       memory_limit = Some max_int;
+      noise_directory = Some {|/tmp/"noise"|};
+      noise_symbols = Some 0;
       threads = 1;
       seed = -3;
       deployment = "float32";
@@ -91,6 +93,11 @@ let answered : Verdict.answered Gen.t =
   let* witness = witness and* text = text in
   Gen.oneofl [ Verdict.Valid; Invalid witness; Unknown text; Timeout; Failure text ]
 
+let noise : Protocol.noise Gen.t =
+  let* storage = text and* reason = text and* symbols = index and* predicted = Gen.int and* peak = Gen.int in
+  let* boxed = float in
+  return { Protocol.storage; reason; symbols; predicted; peak; boxed }
+
 let answer : Protocol.answer Gen.t =
   let outcome =
     let* verdict = answered and* step = text and* margin = Gen.opt float in
@@ -101,8 +108,8 @@ let answer : Protocol.answer Gen.t =
     return { Protocol.class_index; witness }
   in
   let step =
-    let* name = text and* seconds = float in
-    return { Protocol.name; seconds }
+    let* name = text and* seconds = float and* noise = Gen.opt noise in
+    return { Protocol.name; seconds; noise }
   in
   let* query = index and* outcomes = few outcome and* centre = few index and* impossible = few index in
   let* reached = few reached and* seconds = float and* steps = few step in

@@ -87,6 +87,8 @@ let config ?(jobs = 1) ?(start = "well") ?(patience = patience) ?memory_limit fo
       witness_dir = folder;
       pictures = false;
       memory_limit;
+      noise_directory = None;
+      noise_symbols = None;
       threads = 1;
       seed = 0;
       deployment = "real";
@@ -523,7 +525,7 @@ let () =
         [
           case "dies" dies;
           case "dies, many jobs" (start_error ~jobs:3 "die" "No module named 'torch'");
-          case "other version" (start_error "version" "speaks version 3 of the protocol, this program version 2");
+          case "other version" (start_error "version" "speaks version 4 of the protocol, this program version 3");
           case "garbage" (start_error "garbage" "protocol error");
           case "silent" (start_error ~patience:silent "silent" "hung");
           case "refuses" (start_error "refuse" "no such data folder");

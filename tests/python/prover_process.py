@@ -81,10 +81,30 @@ class Server:
         return reply
 
     def hello(
-        self, folder: Path, *, pictures: bool = False, memory_limit: int | None = None, deployment: str = "real"
+        self,
+        folder: Path,
+        *,
+        pictures: bool = False,
+        memory_limit: int | None = None,
+        noise_directory: str | None = None,
+        noise_symbols: int | None = None,
+        deployment: str = "real",
     ) -> messages.ReplyBody:
-        witnesses = str(folder / "witnesses")
-        return self.ask_one(messages.Hello(2, "test", str(folder), witnesses, pictures, memory_limit, 1, 0, deployment))
+        return self.ask_one(
+            messages.Hello(
+                messages.VERSION,
+                "test",
+                str(folder),
+                str(folder / "witnesses"),
+                pictures,
+                memory_limit,
+                noise_directory,
+                noise_symbols,
+                threads=1,
+                seed=0,
+                deployment=deployment,
+            )
+        )
 
     def end(self) -> tuple[int, str]:
         """Close the input; return the exit status and standard error."""

@@ -186,3 +186,19 @@ def test_the_example_of_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     runner.run(test, out=said.append)
     assert runner.summarize(verbose=False).failed == 0, "".join(said)
+
+
+def test_resources(network: Path, tmp_path: Path) -> None:
+    """What zonotopes may use, and how they used it."""
+    region = ball([0.75, 0.25], 0.125)
+    whole = verify(network, region, {0}, domain="zonotope", memory_limit=64 << 30, noise_directory=tmp_path)
+    few = verify(network, region, {0}, domain="zonotope", noise_symbols=1)
+    assert whole.margin is not None
+    assert few.margin is not None
+    assert few.margin < whole.margin + 1e-9
+    assert (whole.noise["zonotope"].storage, whole.noise["zonotope"].boxed) == ("dense", 0.0)
+    assert few.noise["zonotope"].symbols == 1
+    assert 0 < few.noise["zonotope"].boxed < 1
+    assert not verify(network, region, {0}, domain="linear").noise
+    with pytest.raises(UserError, match="cannot be kept"):
+        verify(network, region, {0}, noise_directory=tmp_path / "nowhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 from pyprover.domains.analysis import Check, bound_regions
 from pyprover.domains.base import Box
 from pyprover.domains.branching import Branching
+from pyprover.domains.conditional import Condition, tighten_where
 from pyprover.engine import Network, Problem, Settings, verify
 from pyprover.engine.ascent import SubProblems
-from pyprover.engine.branch import Site, branch
-from pyprover.engine.case import violation
+from pyprover.engine.branch import Site, Supposed, branch
+from pyprover.engine.case import Forms, cases_of, violation
 from pyprover.engine.problem import OutOfTimeError, Progress
 from pyprover.engine.prove import exclude, open_goals
 from pyprover.engine.refute import Refuter
@@ -106,6 +108,43 @@ def test_bounds_hold_in_their_sub_problem(nets: dict[str, Network], name: str, s
     torch.testing.assert_close(rough.value.double(), bounded.value, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["dense", "leaky", "mixed"])
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), group=st.sampled_from([(0,), (1, 2), (0, 2, 3)]))
+def test_bounds_of_a_part_hold_where_its_case_does(
+    nets: dict[str, Network], name: str, seed: int, group: tuple[int, ...]
+) -> None:
+    """Also in sub-problems; what is stable in the part has that phase at all of its points."""
+    graph, rng = nets[name].graph, np.random.default_rng(seed)
+    box = box_of(ball(rng.normal(size=graph.input_shape), 0.5), graph)
+    bounds = bound_regions("linear", graph, box, never)
+    region = Branching(bounds, 0, nets[name].graph32)
+    points = box.lower + (box.upper - box.lower) * torch.from_numpy(rng.random((2000, *graph.input_shape)))
+    before, outputs = preactivations(graph, points), graph.forward(points)
+    for case in cases_of(Within(group), graph.outputs):
+        forms = Forms.of([case], graph.outputs)
+        holds = forms.violations(outputs)[:, 0] > 0
+        part = tighten_where(bounds, Condition(forms.weights[0], forms.constants[0], 0.3), lambda: True)
+        if part is None:
+            assert not bool(holds.any())
+            continue
+        if not bool(holds.any()):
+            continue
+        branching = Branching(part, 0, nets[name].graph32, region)
+        assert branching.neurons == region.neurons
+        layers = branching.layers[torch.float64]
+        signs = torch.cat([before[it.position][:, it.places] for it in layers], dim=1).sign()[holds]
+        assert bool(((signs == branching.phase) | (branching.phase == 0)).all())
+        drawn = torch.from_numpy(rng.random(branching.neurons) < 0.3)
+        phase = torch.where(drawn, signs[0], branching.phase)[None]
+        slope = branching.leak.double() + (1 - branching.leak.double()) * torch.from_numpy(rng.random(phase.shape))
+        value = torch.where(phase == 0, slope, torch.from_numpy(rng.exponential(size=phase.shape)))
+        coef = torch.from_numpy(rng.normal(size=(1, graph.outputs)))
+        bounded = branching.held(phase, torch.float64).bounds(coef, value)
+        inside = ((signs == phase) | (phase == 0)).all(1)
+        assert float(bounded.value[0]) <= float((outputs[holds][inside] @ coef[0]).min())
+
+
 def test_gradients_are_those_of_the_bound(nets: dict[str, Network]) -> None:
     graph, rng = nets["leaky"].graph, np.random.default_rng(3)
     box = box_of(ball(rng.normal(size=graph.input_shape), 1.0), graph)
@@ -144,24 +183,44 @@ def ending_after(calls: int) -> Check:
     return check
 
 
-def attempt(network: Network, region: Region, groups: list[tuple[int, ...]], check: Check = never) -> Progress:
-    """Linear bounds, then branching on each property."""
+def attempt(
+    network: Network, region: Region, groups: list[tuple[int, ...]], check: Check = never, *, supposing: bool = False
+) -> Progress:
+    """Linear bounds, then branching on each property; ``supposing``: with bounds of each case's own."""
     progress = Progress.start(Problem(0, region, tuple(map(Within, groups))), network.graph.outputs)
     bounds = bound_regions("linear", network.graph, box_of(region, network.graph), never)
     exclude(bounds, [progress], open_goals, never)
     progress.settle_proven("linear")
     refuter = Refuter(network, keep)
+    site = Site(progress, bounds, 0)
     with suppress(OutOfTimeError):
-        branch(Site(progress, bounds, 0), refuter, check)
+        branch(replace(site, supposed=supposed(site)) if supposing else site, refuter, check)
     return progress
 
 
-@settings(max_examples=8, deadline=None)
-@given(seed=st.integers(0, 10_000), radius=st.sampled_from([0.1, 0.3, 0.5]), name=st.sampled_from(["dense", "leaky"]))
-def test_a_closed_tree_is_never_contradicted(nets: dict[str, Network], seed: int, radius: float, name: str) -> None:
+def supposed(site: Site) -> list[Supposed]:
+    """Bounds for the open cases of a region alone in its batch, but of those that are contradicted at once."""
+    progress, found = site.progress, []
+    for case in dict.fromkeys(case for k in progress.open for case in progress.cases[k]):
+        forms = Forms.of([case], progress.classes)
+        part = tighten_where(site.bounds, Condition(forms.weights[0], forms.constants[0], 0.3), lambda: True)
+        found += [] if part is None else [Supposed(case, part)]
+    return found
+
+
+@settings(max_examples=16, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    radius=st.sampled_from([0.1, 0.3, 0.5]),
+    name=st.sampled_from(["dense", "leaky"]),
+    supposing=st.booleans(),
+)
+def test_a_closed_tree_is_never_contradicted(
+    nets: dict[str, Network], seed: int, radius: float, name: str, supposing: bool
+) -> None:
     network, rng = nets[name], np.random.default_rng(seed)
     region = ball(rng.normal(size=4), radius)
-    progress = attempt(network, region, [(0,), (1, 2), (0, 2, 3)])
+    progress = attempt(network, region, [(0,), (1, 2), (0, 2, 3)], supposing=supposing)
     lower, upper = region.outward()
     share = rng.uniform(-0.2, 1.2, size=(3000, 4)).clip(0, 1)
     outputs = network.graph.forward(torch.from_numpy(lower + (upper - lower) * share)).numpy()
@@ -170,16 +229,18 @@ def test_a_closed_tree_is_never_contradicted(nets: dict[str, Network], seed: int
         if outcome is not None and outcome.verdict == Valid():
             assert worst <= 0
             assert outcome.margin is not None
-            assert outcome.margin > 0
+            assert 0 < outcome.margin <= -worst + 1e-12
         if outcome is not None and isinstance(outcome.verdict, Invalid):
             assert outcome.verdict.witness.margin > 0
 
 
-def test_it_decides_what_linear_bounds_leave_open(nets: dict[str, Network]) -> None:
+@pytest.mark.parametrize("supposing", [False, True])
+def test_it_decides_what_linear_bounds_leave_open(nets: dict[str, Network], supposing: bool) -> None:
     rng = np.random.default_rng(0)
     steps: list[str] = []
     for _ in range(15):
-        progress = attempt(nets["dense"], ball(rng.normal(size=4), 0.5), [(0, 1), (2, 3), (0, 1, 2)])
+        region, groups = ball(rng.normal(size=4), 0.5), [(0, 1), (2, 3), (0, 1, 2)]
+        progress = attempt(nets["dense"], region, groups, supposing=supposing)
         steps += [o.step for o in progress.outcomes if o is not None and o.verdict == Valid()]
         assert all(outcome is not None for outcome in progress.outcomes)
     assert steps.count("branch") >= 3

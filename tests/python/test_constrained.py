@@ -19,8 +19,9 @@ from pyprover.domains.base import Box
 from pyprover.domains.constrained import ConstrainedZonotopes, where_nonpositive
 from pyprover.domains.linear import Linearised
 from pyprover.domains.multipliers import Constraints, Fresh, HalfSpaces, Sheaf, ascend, first_shares, rewrite_with
-from pyprover.domains.noise import TooLargeError
+from pyprover.domains.noise.base import TooLargeError
 from pyprover.domains.products import with_intervals
+from pyprover.domains.resources import DEFAULT_ROOM
 from pyprover.engine.case import beats
 from pyprover.engine.conditional import bounds_where
 from pyprover.engine.ledger import Ledger
@@ -222,8 +223,8 @@ def test_too_many_constraints_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     with_intervals(graph, box, companion)
     needs = [sum(8 * step.bundles[k].forms.numel() for step in companion.steps) for k in range(2)]
     assert min(needs) > 0
-    monkeypatch.setattr(constrained, "BUDGET", max(needs))
-    with pytest.raises(TooLargeError, match=r"constraints on \d+ noise symbols need 0 MiB"):
+    monkeypatch.setattr(constrained, "_PART", DEFAULT_ROOM // max(needs))
+    with pytest.raises(TooLargeError, match=r"constraints on \d+ noise symbols need 0.0 MiB of 0.0 MiB"):
         analysed(graph, box)
     for k in range(2):
         analysed(graph, Box(box.lower[k : k + 1], box.upper[k : k + 1]))

@@ -70,10 +70,10 @@ def test_another_request_is_told(tmp_path: Path) -> None:
 def test_another_version_is_told(tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     text = (TRANSCRIPTS / "orchestrator.txt").read_text()
-    other.write_text(text.replace("(Welcome ((version 2)", "(Welcome ((version 3)"))
+    other.write_text(text.replace("(Welcome ((version 3)", "(Welcome ((version 4)"))
     done, _ = verify(write_files(tmp_path), other)
     assert done.returncode == 3
-    assert "speaks version 3 of the protocol, this program version 2" in done.stderr
+    assert "speaks version 4 of the protocol, this program version 3" in done.stderr
 
 
 def relayed(kind: str, payloads: list[bytes]) -> list[bytes]:

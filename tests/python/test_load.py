@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,12 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
+from pyprover.domains import interval
+from pyprover.domains.base import Box
 from pyprover.errors import UnsupportedOperator, UserError
+from pyprover.graph import Graph
 from pyprover.load import load
-from pyprover.ops import OPERATORS, READERS
+from pyprover.ops import OPERATORS, READERS, Conv, Dense
 from tests.python.agreement import assert_agrees
 from tests.python.networks import PLANE, VECTOR, ZOO, ZOO_CASES, Recipe, dense, numbers, one, residual, save
 
@@ -276,6 +279,73 @@ def test_missing_external_data(tmp_path: Path) -> None:
     (tmp_path / "weights.bin").unlink()
     with pytest.raises(UserError, match="not a valid ONNX file"):
         load(str(path))
+
+
+def test_external_data_counts_as_part_of_the_file(tmp_path: Path) -> None:
+    """It is mapped, and read where it stands: with other numbers it is another network."""
+    recipe = dense([5, 8, 3], 0)
+    whole = load(save(recipe, tmp_path / "whole.onnx"))
+    path, weights = tmp_path / "net.onnx", tmp_path / "weights.bin"
+    onnx.save(onnx.load(whole.path), path, save_as_external_data=True, location=weights.name, size_threshold=0)
+    file, point = load(str(path)), torch.rand(2, 5, dtype=torch.float64)
+    assert torch.equal(file.graph.forward(point), whole.graph.forward(point))
+    weights.write_bytes((2 * np.frombuffer(weights.read_bytes(), np.float32)).tobytes())
+    other = load(str(path))
+    assert other.digest != file.digest
+    assert not torch.equal(other.graph.forward(point), whole.graph.forward(point))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize(("padding", "kernel"), [(0, 3), (1, 3), (2, 4), (3, 2)])
+def test_large_convolutions_are_computed_in_strips(
+    stride: int, dilation: int, padding: int, kernel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(kernel)
+    weight, bias, x = (
+        torch.randn(s, generator=generator, dtype=torch.float64) for s in ((4, 3, kernel, kernel), (4,), (2, 6, 17, 11))
+    )
+    op = Conv(weight, bias, (stride, 1), (padding, 1), (dilation, 1), groups=2)
+    whole = op.forward(x)
+    for rows in (1, 2, 3):
+        monkeypatch.setattr("pyprover.ops.conv.UNFOLDED", rows * 2 * op.unfolded(whole.shape[3]))
+        torch.testing.assert_close(op.forward(x), whole, rtol=1e-13, atol=1e-13)
+
+
+def test_large_parameters_are_kept_as_they_are_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forward steps widen them one at a time; large matrices come in parts."""
+    path = save(dense([5, 40, 3], 0), tmp_path / "net.onnx")
+    wide = load(path).graph
+    monkeypatch.setattr("pyprover.ops.reading.LARGE", 100)
+    monkeypatch.setattr("pyprover.ops.dense._LARGEST", 150)
+    file = load(path)
+    stored = file.graph
+    assert file.parameters == 5 * 40 + 40 + 40 * 3 + 3
+    parts = [node.op for node in stored.nodes if isinstance(node.op, Dense)]
+    assert [(len(op.weight), op.weight.dtype) for op in parts] == [(7, torch.float32)] * 5 + [
+        (5, torch.float32),
+        (3, torch.float32),
+    ]
+    point = torch.rand(4, 5, dtype=torch.float64)
+    torch.testing.assert_close(stored.forward(point), wide.forward(point), rtol=1e-14, atol=1e-14)
+    assert all(p.dtype == torch.float64 for p in parameters(stored.to(torch.float64)))
+    torch.testing.assert_close(stored.to(torch.float64).forward(point), wide.forward(point), rtol=1e-14, atol=1e-14)
+    box = Box(point - 0.1, point + 0.1)
+    narrow, full = interval.propagate(stored, box), interval.propagate(wide, box)
+    torch.testing.assert_close(narrow.lower, full.lower, rtol=1e-13, atol=1e-13)
+
+
+def test_what_is_computed_is_not_kept_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyprover.ops.reading.LARGE", 1)
+    nodes = [helper.make_node("Gemm", ["x", "w"], ["y"], alpha=1 / 3)]
+    graph = load(save(Recipe((1,), nodes, {"w": np.array([[3]], dtype=np.float32)}), tmp_path / "net.onnx")).graph
+    assert graph.forward(torch.ones(1, 1, dtype=torch.float64)).item() == 3 * float(np.float32(1 / 3))
+
+
+def parameters(graph: Graph) -> list[torch.Tensor]:
+    """All tensors of its operators."""
+    values = [getattr(node.op, f.name) for node in graph.nodes for f in fields(node.op)]  # type: ignore[arg-type]
+    return [value for value in values if isinstance(value, torch.Tensor) and value.is_floating_point()]
 
 
 def test_constant_output(tmp_path: Path) -> None:

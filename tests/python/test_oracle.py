@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,11 @@ from tests.python.oracle import Array, Least, Oracle
 TOLERANCE = 1e-4
 """How far the oracle and float32 may be off, for outputs of size 1: closer to a tie, nothing is required."""
 
-SEARCHES = ("branch", "split", "cascade")
-"""After the bounds only branching on ReLUs; only bisection of the input; all steps as they come."""
+SEARCHES = ("branch", "suppose", "split", "cascade")
+"""After the bounds only branching on ReLUs; that with bounds of each case's own; only bisection of the input; all steps
+as they come."""
 
-COMPLETE = ("branch", "cascade")
+COMPLETE = ("branch", "suppose", "cascade")
 """What decides all that is not close to a tie, and soon. Bisection does so too, but some take it minutes."""
 
 WAYS = (*SEARCHES, *ANALYSES)
@@ -172,8 +174,14 @@ def ask(question: Question, way: str, monkeypatch: pytest.MonkeyPatch, *, blind:
     with monkeypatch.context() as patch:
         if blind:
             patch.setattr("pyprover.engine.cascade.Refuter", Blind)
-        if way in ("split", "branch"):
+        if way in ("split", "branch", "suppose"):
             patch.setattr("pyprover.engine.cascade.few_features", lambda _: way == "split")
+        if way == "suppose":  # nothing else has time, and what one round gives is kept
+            patch.setattr("pyprover.engine.cascade._BRIEFLY", 0.0)
+            patch.setattr("pyprover.engine.cascade._SHORTLY", 1e9)
+            patch.setattr("pyprover.engine.cascade.optimise", lambda site, _: site)
+            patch.setattr("pyprover.engine.optimise._MOST_ROUNDS", 1)
+            patch.setattr("pyprover.engine.optimise._WORTH", -inf)
         if way == "split":
             patch.setattr("pyprover.engine.cascade.few_relus", lambda *_: False)
         domain = way if way in ANALYSES else None

@@ -213,7 +213,8 @@ properties = st.builds(query.Within, tuples(counts)) | st.builds(query.Avoid, tu
 requests = st.one_of(
     st.builds(
         messages.Hello,
-        *(counts, texts, st.none() | texts, texts, st.booleans(), st.none() | counts, counts, counts, texts),
+        *(counts, texts, st.none() | texts, texts, st.booleans()),
+        *(st.none() | counts, st.none() | texts, st.none() | counts, counts, counts, texts),
     ),
     st.builds(messages.DescribeNetwork, networks),
     st.builds(messages.DescribeDataset, datasets),
@@ -228,6 +229,7 @@ requests = st.one_of(
     ),
 )
 witnesses = st.builds(verdict.Witness, texts, st.none() | texts, tuples(counts), floats, floats, st.booleans())
+noise = st.builds(verdict.NoiseUse, texts, texts, counts, counts, counts, floats)
 verdicts = st.one_of(
     st.just(verdict.Valid()),
     st.just(verdict.Timeout()),
@@ -258,7 +260,7 @@ replies = st.one_of(
         tuples(counts),
         tuples(st.builds(verdict.Reached, counts, witnesses)),
         floats,
-        tuples(st.builds(verdict.Step, texts, floats)),
+        tuples(st.builds(verdict.Step, texts, floats, st.none() | noise)),
     ),
     st.builds(messages.Done, floats, counts),
     st.builds(messages.Refused, texts, texts, st.none() | texts),

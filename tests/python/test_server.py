@@ -196,6 +196,20 @@ def verify(net: NetworkRef, query: Query) -> messages.Verify:
     return messages.Verify(net, (query,), 20.0, full_matrix=False, domain=None)
 
 
+def test_answers_say_how_noise_was_kept(server: Server, folder: Path) -> None:
+    assert isinstance(server.hello(folder, noise_directory=str(folder), noise_symbols=1), messages.Welcome)
+    query = Query(0, (Ball(samples(folder), 0, F(1, 10)), Range(F(0), F(1))), (Within((0,)),))
+    answer, _ = server.ask(messages.Verify(network(folder), (query,), 20.0, full_matrix=False, domain="zonotope"))
+    assert isinstance(answer, Answer)
+    kept = {step.name: step.noise for step in answer.steps}
+    assert kept["centre"] is None
+    assert kept["zonotope"] is not None
+    assert kept["zonotope"].symbols == 1
+    refused = server.hello(folder, noise_directory=str(folder / "nowhere"))
+    assert isinstance(refused, messages.Refused)
+    assert (refused.kind, "cannot be kept" in refused.message) == ("user", True)
+
+
 def test_a_memory_limit_holds(server: Server, folder: Path) -> None:
     reply = server.hello(folder, memory_limit=1 << 20)
     assert isinstance(reply, messages.Refused)
@@ -235,7 +249,7 @@ def test_what_libraries_print_does_not_reach_the_frames(folder: Path) -> None:
         "    old(requests, replies)\n"
         "s.serve = serve; s.serve_standard_streams()"
     )
-    request = messages.Request(1, messages.Hello(3, "test", None, str(folder), False, None, 1, 0, "real"))
+    request = messages.Request(1, messages.Hello(9, "test", None, str(folder), False, None, None, None, 1, 0, "real"))
     payload = sexp.render(codec.encode(messages.Request, request))
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -253,7 +267,7 @@ def test_what_libraries_print_does_not_reach_the_frames(folder: Path) -> None:
 def test_a_client_that_is_gone_is_no_bug(server: Server, folder: Path) -> None:
     assert server.process.stdout is not None
     server.process.stdout.close()
-    hello = messages.Hello(3, "test", None, str(folder), False, None, 1, 0, "real")
+    hello = messages.Hello(9, "test", None, str(folder), False, None, None, None, 1, 0, "real")
     server.send(sexp.render(codec.encode(messages.Request, messages.Request(1, hello))))
     assert server.process.stdin is not None
     server.process.stdin.close()

@@ -29,7 +29,7 @@ def stable(payload: bytes, folder: Path) -> str:
         kept = match[1] == "message" and "Traceback" not in match[2]
         return match[0] if kept else f"({match[1]} _)"
 
-    text = re.sub(r"\(steps \(.*?\)\)\)\)", "(steps _)", text)
+    text = re.sub(r"\(steps \(.*?\(noise \(\)\)\)\)\)", "(steps _)", text)
     text = re.sub(r"\(step (\w+)\) \(margin \([^()]+\)\)", r"(step \1) (margin (_))", text)
     return _VOLATILE.sub(blank, text)
 

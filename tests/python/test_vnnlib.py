@@ -200,6 +200,11 @@ def test_mistakes_in_files(folder: Path, text: str, words: str) -> None:
         (["net.onnx", "prop.vnnlib", "--instances", "i.csv"], "not both"),
         (["net.onnx", "prop.vnnlib", "--jobs", "2"], "need --instances"),
         (["net.onnx", "prop.vnnlib", "--time-limit", "nan"], "'nan' is not a positive number of seconds"),
+        (["net.onnx", "prop.vnnlib", "--memory-limit", "4 apples"], "'4 apples' is not a size such as 4GiB"),
+        (["net.onnx", "prop.vnnlib", "--memory-limit", "1MiB"], "a memory limit of 1 MiB is too low"),
+        (["net.onnx", "prop.vnnlib", "--noise-directory", "nowhere"], "noise cannot be kept in 'nowhere'"),
+        (["net.onnx", "prop.vnnlib", "--noise-symbols", "-1"], "-1 noise symbols: at least 0 are needed"),
+        (["net.onnx", "prop.vnnlib", "--domain", "octagon"], "unknown domain 'octagon'"),
         (["net.onnx", "prop.vnnlib", "--witness", "no/such/folder"], "cannot be written: No such file"),
         (["--instances", "i.csv", "--resume"], "--resume needs --csv"),
         (["--instances", "no.csv"], "no.csv cannot be read"),
@@ -356,6 +361,17 @@ def test_what_breaks_is_no_answer(
     result = run("vnnlib", str(folder / "net.onnx"), str(folder / "prop.vnnlib"))
     assert (result.status, result.stdout) == (status, out)
     assert words in result.stderr
+
+
+def test_how_noise_was_kept_is_said(folder: Path) -> None:
+    (folder / "prop.vnnlib").write_text(BOXED + "(assert (>= Y_0 Y_1))")
+    asked = (str(folder / "net.onnx"), str(folder / "prop.vnnlib"), "--domain", "zonotope", "--verbose")
+    result = run("vnnlib", *asked)
+    assert (result.status, result.stdout) == (0, "unsat\n")
+    assert result.stderr.startswith("zonotope: noise dense, ")
+    result = run("vnnlib", *asked, "--noise-symbols", "1", "--noise-directory", str(folder))
+    assert "noise dense, the largest symbols only, 1 symbols at the outputs" in result.stderr
+    assert "1 symbols are asked for" in result.stderr
 
 
 def test_many_regions_share_the_time_and_end_at_the_first_counterexample(folder: Path) -> None:

@@ -18,13 +18,13 @@ from pyprover.domains import interval
 from pyprover.domains.affine_image import linearised
 from pyprover.domains.analysis import interval_bounds, zonotope_bounds
 from pyprover.domains.base import Box
-from pyprover.domains.zonotope import Zonotope, from_box, propagate, regions_at_once
+from pyprover.domains.zonotope import Zonotope, from_box, propagate
 from pyprover.engine import Network
 from pyprover.graph import Graph, Node
 from pyprover.ops import MaxPool
 from pyprover.query import Within
-from pyprover.verdict import Unknown, Valid
-from tests.python.networks import ZOO_CASES, Recipe, dense, residual, save, toy
+from pyprover.verdict import Valid
+from tests.python.networks import ZOO_CASES, Recipe, dense, save, toy
 from tests.python.test_domains import (
     GRAPHS,
     NETWORKS,
@@ -39,7 +39,7 @@ from tests.python.test_domains import (
     some_box,
     widths,
 )
-from tests.python.test_engine import ball, box_region, run
+from tests.python.test_engine import box_region, run
 
 
 def prefixes(graph: Graph) -> list[Graph]:
@@ -200,18 +200,6 @@ def test_a_maximum_knows_that_its_members_move_together() -> None:
     assert float(found.size.max()) < 0.126
 
 
-def test_a_batch_gives_what_each_region_alone_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = graph_of(residual(3))
-    box = some_box(graph, 5, 1.0, 0.2, count=5)
-    together = output_bounds(zonotope_bounds(graph, box, never))
-    need = 8 * (36 + graph.neurons) * 3 * 36
-    monkeypatch.setattr("pyprover.domains.zonotope.BUDGET", 2 * need)
-    assert regions_at_once(graph) == 2
-    apart = output_bounds(zonotope_bounds(graph, box, never))
-    torch.testing.assert_close(together.lower, apart.lower, rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(together.upper, apart.upper, rtol=1e-9, atol=1e-9)
-
-
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds)
 def test_rewritten_forms_are_those_of_the_zonotope(seed: int) -> None:
@@ -264,21 +252,6 @@ def test_groups_are_proven_by_combinations(tmp_path: Path) -> None:
     region = box_region([-1, -1], [1, 1])
     (outcome,) = run(opened(toy(), tmp_path), [(region, [Within((0, 1))])], domain="zonotope").outcomes()
     assert (outcome.verdict, outcome.step) == (Valid(), "zonotope")
-
-
-def test_what_is_too_large_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A region with few free features fits where another does not."""
-    network = opened(dense([3, 12, 12, 4], 0), tmp_path)
-    monkeypatch.setattr("pyprover.domains.noise.BUDGET", 8 * 12 * 2)
-    centre = np.array([0.1, 0.2, -0.3])
-    (truth,) = network.graph.forward(torch.from_numpy(centre)[None]).argmax(1).tolist()
-    narrow = box_region([0.1, 0.2, -0.3], [0.1, 0.2, -0.299])
-    asked = [(ball(centre, 0.001), [Within((truth,))]), (narrow, [Within((truth,))])]
-    found = run(network, asked, domain="zonotope")
-    (large,), (small,) = found.outcomes(0), found.outcomes(1)
-    assert isinstance(large.verdict, Unknown)
-    assert large.verdict.reason == "too large for the domain zonotope: 3 noise symbols over 12 values need 0 MiB"
-    assert small.verdict == Valid()
 
 
 def test_the_input_of_a_zonotope_is_its_box() -> None:

@@ -51,6 +51,16 @@ let ties =
     [ given (fun q -> [ refuted [ 0; 2 ] q; unknown ~margin:0. "tie" ]);
       given (fun q -> [ refuted [ 1; 4 ] q; unknown "tie" ]) ]
 
+(* Zonotopes within a memory limit: one region on disk, two that found no room for all symbols. *)
+let noise =
+  let kept storage reason symbols peak boxed q =
+    answer ~noise:{ storage; reason; symbols; predicted = 64 * 1048576; peak = peak * 1048576; boxed } q [ proven ]
+  in
+  let coarse = kept "dense, the largest symbols only" "nothing that keeps all symbols fits into 80 MiB" 200 in
+  run (safety animals [ List.hd levels ] (samples_of [ 0; 1; 3 ]))
+    [ Some (kept "patch in blocks on disk" "the fastest of what fits into 80 MiB" 3000 60 0.);
+      Some (coarse 55 0.125); Some (coarse 70 0.5) ]
+
 (* Nothing is safe around a truck that is taken for a bird, the root included. *)
 let never =
   let samples = samples_of [ 4; 2 ] in
@@ -158,5 +168,5 @@ let wide =
 
 let all =
   [ ("mixed", mixed); ("undecided", undecided); ("interrupted", interrupted); ("failures", failures); ("ties", ties);
-    ("never", never); ("no-hierarchy", no_hierarchy names); ("no-names", no_hierarchy []); ("outputs", outputs);
+    ("never", never); ("noise", noise); ("no-hierarchy", no_hierarchy names); ("no-names", no_hierarchy []); ("outputs", outputs);
     ("not-asked", not_asked); ("empty", empty_region); ("rows", rows); ("wide", wide 11); ("wider", wide 30) ]

@@ -655,9 +655,74 @@ Names that would steer a terminal, two theories and datasets, more groups than c
     picture of each image.
   Next: --full-matrix asks about the open cells of the matrices
 
+How zonotopes kept their noise; what cost precision is told unasked:
+
+  $ ./show.exe noise | grep -A 2 zonotope
+  zonotope, 2 queries: noise dense, the largest symbols only, 64 MiB predicted, 70 MiB taken at
+    most; nothing that keeps all symbols fits into 80 MiB; coarser bounds for 2 queries, up to 50 % of
+    an output's width without symbols
+  $ ./show.exe noise full | grep -A 2 zonotope
+  zonotope, 1 query: noise patch in blocks on disk, 64 MiB predicted, 60 MiB taken at most; the
+    fastest of what fits into 80 MiB
+  zonotope, 2 queries: noise dense, the largest symbols only, 64 MiB predicted, 70 MiB taken at
+    most; nothing that keeps all symbols fits into 80 MiB; coarser bounds for 2 queries, up to 50 % of
+    an output's width without symbols
+  $ ./show.exe noise json | grep -A 14 '"noise": \[ *$'
+      "noise": [
+        {
+          "step": "zonotope",
+          "queries": 1,
+          "coarser": 0,
+          "most": {
+            "storage": "patch in blocks on disk",
+            "reason": "the fastest of what fits into 80 MiB",
+            "symbols": 3000,
+            "predicted": 67108864,
+            "peak": 62914560,
+            "boxed": 0.0
+          }
+        },
+        {
+  $ ./show.exe noise json | grep -A 10 '"noise": {'
+                "noise": {
+                  "storage": "patch in blocks on disk",
+                  "reason": "the fastest of what fits into 80 MiB",
+                  "symbols": 3000,
+                  "predicted": 67108864,
+                  "peak": 62914560,
+                  "boxed": 0.0
+                }
+              }
+            ]
+          },
+  --
+                "noise": {
+                  "storage": "dense, the largest symbols only",
+                  "reason": "nothing that keeps all symbols fits into 80 MiB",
+                  "symbols": 200,
+                  "predicted": 67108864,
+                  "peak": 57671680,
+                  "boxed": 0.125
+                }
+              }
+            ]
+          },
+  --
+                "noise": {
+                  "storage": "dense, the largest symbols only",
+                  "reason": "nothing that keeps all symbols fits into 80 MiB",
+                  "symbols": 200,
+                  "predicted": 67108864,
+                  "peak": 73400320,
+                  "boxed": 0.5
+                }
+              }
+            ]
+          }
+
 No line of any report is wider than its terminal, nor ends in a space:
 
-  $ for case in mixed undecided interrupted failures ties never no-names outputs not-asked rows wide wider; do
+  $ for case in mixed undecided interrupted failures ties never noise no-names outputs not-asked rows wide wider; do
   >   ./show.exe $case 90 | LC_ALL=C.UTF-8 sed -E -n "s/^(.{91,}|.* )$/$case: &/p"
   > done
 

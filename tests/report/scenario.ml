@@ -64,9 +64,10 @@ let witness ?(centre = false) ?(distance = 0.0071) query classes : Verdict.witne
 let refuted ?(step = "search") ?(centre = false) ?distance classes query =
   outcome ~step:(if centre then "centre" else step) (Verdict.Invalid (witness ~centre ?distance query classes))
 
-let answer ?(centre = []) ?(impossible = []) ?(reached = []) query outcomes : Protocol.answer =
+let answer ?(centre = []) ?(impossible = []) ?(reached = []) ?noise query outcomes : Protocol.answer =
   let reached = List.map (fun c : Protocol.reached -> { class_index = c; witness = witness query [ c ] }) reached in
-  { query; outcomes; centre; impossible; reached; seconds = 0.5; steps = [ { name = "interval"; seconds = 0.5 } ] }
+  let name = if noise = None then "interval" else "zonotope" in
+  { query; outcomes; centre; impossible; reached; seconds = 0.5; steps = [ { name; seconds = 0.5; noise } ] }
 
 (* {1 Runs} *)
 
@@ -85,7 +86,7 @@ let options : Verification.options =
         command = None; jobs = 2; patience = Prover.default_patience;
         hello =
           { version = Protocol.version; client = "test"; data_dir = None; witness_dir = "/witnesses"; pictures = false;
-            memory_limit = None; threads = 1; seed = 0; deployment = "real" } } }
+            memory_limit = None; noise_directory = None; noise_symbols = None; threads = 1; seed = 0; deployment = "real" } } }
 
 let statistics : Prover.statistics =
   { started = 2; lost = 0; start_up_seconds = 5.5; cpu_seconds = 12.25; peak_memory = 400 * 1048576 }

@@ -47,6 +47,8 @@ let memory =
   Arg.(value & opt (some (conv (parse, Format.pp_print_int))) None & info [ "m"; "memory-limit" ] ~docv:"SIZE"
          ~doc:"Memory for each prover process: $(b,4GiB), $(b,500MB).")
 
+let absolute path = if Filename.is_relative path then Filename.concat (Sys.getcwd ()) path else path
+
 let pool =
   let prover =
     Arg.(value & opt string Drivers.default & info [ "p"; "prover" ] ~docv:"PROVER"
@@ -69,16 +71,26 @@ let pool =
            ~doc:"What proofs cover: the network over the reals ($(b,real)), or also each of its evaluations in single \
                  precision ($(b,float32)), at single-precision inputs, in any order of summation.")
   in
-  let config prover command jobs data_dir memory_limit seed deployment ~witness_dir ~pictures : Prover.config =
+  let noise_directory =
+    Arg.(value & opt (some dir) None & info [ "noise-directory" ] ~docv:"DIR"
+           ~doc:"Where zonotopes may keep on disk the noise that finds no room within $(b,--memory-limit); nothing stays \
+                 there. A folder in memory ($(b,tmpfs)) saves nothing.")
+  in
+  let noise_symbols =
+    Arg.(value & opt (some int) None & info [ "noise-symbols" ] ~docv:"N"
+           ~doc:"The most noise symbols of a region that zonotopes keep: the largest. Less work, looser bounds.")
+  in
+  let config prover command jobs data_dir memory_limit noise_directory noise_symbols seed deployment ~witness_dir ~pictures
+    : Prover.config =
     { driver = Drivers.find prover; command; jobs; patience = Prover.default_patience;
       hello =
-        { version = Protocol.version; client = "caisar-ext"; data_dir; witness_dir; pictures; memory_limit; threads = 1; seed; deployment } }
+        { version = Protocol.version; client = "caisar-ext"; data_dir; witness_dir; pictures; memory_limit;
+          noise_directory = Option.map absolute noise_directory; noise_symbols; threads = 1; seed; deployment } }
   in
-  Term.(const config $ prover $ command $ jobs $ data_dir $ memory $ seed $ deployment)
+  Term.(const config $ prover $ command $ jobs $ data_dir $ memory $ noise_directory $ noise_symbols $ seed
+        $ deployment)
 
 (* {1 Folders} *)
-
-let absolute path = if Filename.is_relative path then Filename.concat (Sys.getcwd ()) path else path
 
 let rec make_folder path =
   if not (Sys.file_exists path) then begin

@@ -1,7 +1,7 @@
 open Sexplib
 open Wire.Std
 
-let version = 2
+let version = 3
 
 type hello = {
   version : int;
@@ -10,6 +10,8 @@ type hello = {
   witness_dir : string;
   pictures : bool;
   memory_limit : int option;
+  noise_directory : string option;
+  noise_symbols : int option;
   threads : int;
   seed : int;
   deployment : string;
@@ -65,7 +67,11 @@ type dataset = {
 type predicted = { maximisers : int list list } [@@deriving sexp]
 type outcome = { verdict : Verdict.answered; step : string; margin : float option } [@@deriving sexp]
 type reached = { class_index : int; witness : Verdict.witness } [@@deriving sexp]
-type step = { name : string; seconds : float } [@@deriving sexp]
+
+type noise = { storage : string; reason : string; symbols : int; predicted : int; peak : int; boxed : float }
+[@@deriving sexp]
+
+type step = { name : string; seconds : float; noise : noise option } [@@deriving sexp]
 
 type answer = {
   query : int;

@@ -1,4 +1,4 @@
-(** The messages between the orchestrator and a prover: [grammar/protocol.md], version 2.
+(** The messages between the orchestrator and a prover: [grammar/protocol.md], version 3.
 
     The types are the wire: one record a message, its fields named as on the page, s-expressions derived. *)
 
@@ -8,6 +8,7 @@ val version : int
 (** {1 Requests} *)
 
 (** First message, once. [witness_dir]: existing folder, absolute. [memory_limit]: bytes, for one prover process.
+    [noise_directory]: existing folder, absolute, for what zonotopes keep on disk; [noise_symbols]: the most that they keep.
     [deployment]: what proofs cover, ["real"] or ["float32"]. *)
 type hello = {
   version : int;
@@ -16,6 +17,8 @@ type hello = {
   witness_dir : string;
   pictures : bool;
   memory_limit : int option;
+  noise_directory : string option;
+  noise_symbols : int option;
   threads : int;
   seed : int;
   deployment : string;
@@ -85,7 +88,13 @@ type predicted = { maximisers : int list list } [@@deriving sexp]
 type outcome = { verdict : Verdict.answered; step : string; margin : float option } [@@deriving sexp]
 
 type reached = { class_index : int; witness : Verdict.witness } [@@deriving sexp]
-type step = { name : string; seconds : float } [@@deriving sexp]
+
+(** How a step's zonotopes kept their noise, and why so. Bytes of memory: [predicted] before, [peak] as measured.
+    [boxed]: the share of the outputs' width that keeps no symbols, which makes bounds coarser. *)
+type noise = { storage : string; reason : string; symbols : int; predicted : int; peak : int; boxed : float }
+[@@deriving sexp]
+
+type step = { name : string; seconds : float; noise : noise option } [@@deriving sexp]
 
 (** All that a prover says about one query. [outcomes]: one for each property, in order. [centre]: maximisers at the
     region's centre. [impossible]: classes proven to win nowhere in the region. [reached]: one witness for each class

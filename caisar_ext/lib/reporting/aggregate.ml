@@ -40,7 +40,7 @@ type setting = {
   matrices : matrix list;
 }
 
-type t = { goals : goal list; settings : setting list; answered : int; asked : int }
+type t = { goals : goal list; settings : setting list; noise : Noise_uses.t list; answered : int; asked : int }
 
 (* {1 Goals} *)
 
@@ -272,6 +272,7 @@ let settings (plan : Plan.t) (answers : answers) =
 let conclude (plan : Plan.t) answers =
   { goals = List.map (conclude_goal plan answers) plan.goals;
     settings = settings plan answers;
+    noise = Noise_uses.of_answers answers;
     answered = Array.fold_left (fun n a -> if a = None then n else n + 1) 0 answers;
     asked = Array.length plan.queries }
 

@@ -72,7 +72,7 @@ type setting = {
   matrices : matrix list;  (** one a cut; the children of the root when there is no cut *)
 }
 
-type t = { goals : goal list; settings : setting list; answered : int; asked : int }
+type t = { goals : goal list; settings : setting list; noise : Noise_uses.t list; answered : int; asked : int }
 
 val conclude : Plan.t -> answers -> t
 

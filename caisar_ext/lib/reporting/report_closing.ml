@@ -41,6 +41,13 @@ let cost (context : context) ppf =
        (Report_words.duration s.start_up_seconds)
        (Report_words.size s.peak_memory))
 
+(* Told unasked where it cost precision. *)
+let noise (context : context) ppf =
+  let told (use : Noise_uses.t) = use.coarser > 0 || context.detail = Full in
+  List.iter
+    (fun use -> line context ppf (Report_words.noise use))
+    (List.filter told context.result.conclusions.noise)
+
 (* {1 What went wrong} *)
 
 let failures (context : context) ppf =
@@ -87,6 +94,7 @@ let pp context options ppf () =
   goals context ppf;
   meaning context ppf;
   cost context ppf;
+  noise context ppf;
   failures context ppf;
   List.iter (warning context ppf) (Diag.warnings ());
   witnesses context ppf;

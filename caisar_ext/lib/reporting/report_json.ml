@@ -42,7 +42,9 @@ let options (o : Verification.options) : json =
     [ ("defines", list define o.selection.defines); ("theories", list string o.selection.theories);
       ("goals", list string o.selection.goals); ("samples", option (fun (a, b) -> list int [ a; b ]) o.samples);
       ("time_limit", float o.time_limit); ("full_matrix", `Bool o.full_matrix); ("jobs", int o.pool.jobs);
-      ("memory_limit", option int hello.memory_limit); ("threads", int hello.threads); ("seed", int hello.seed);
+      ("memory_limit", option int hello.memory_limit);
+      ("noise_directory", option string hello.noise_directory); ("noise_symbols", option int hello.noise_symbols);
+      ("threads", int hello.threads); ("seed", int hello.seed);
       ("deployment", string hello.deployment) ]
 
 (* {1 Goals} *)
@@ -91,6 +93,11 @@ let query context (q : Plan.query) : json =
 
 (* {1 Settings} *)
 
+let noise (n : Protocol.noise) : json =
+  `Assoc
+    [ ("storage", string n.storage); ("reason", string n.reason); ("symbols", int n.symbols);
+      ("predicted", int n.predicted); ("peak", int n.peak); ("boxed", float n.boxed) ]
+
 let status : Aggregate.status -> json = function
   | Proven -> string "proven"
   | Refuted -> string "refuted"
@@ -102,7 +109,9 @@ let sample context hierarchy (s : Aggregate.sample) : json =
   let reached (r : Protocol.reached) : json =
     `Assoc [ ("class", int r.class_index); ("witness", witness context.files r.witness) ]
   in
-  let step (st : Protocol.step) : json = `Assoc [ ("name", string st.name); ("seconds", float st.seconds) ] in
+  let step (st : Protocol.step) : json =
+    `Assoc [ ("name", string st.name); ("seconds", float st.seconds); ("noise", option noise st.noise) ]
+  in
   let a = s.answer in
   `Assoc
     (subject context s.subject
@@ -153,10 +162,14 @@ let setting context (s : Aggregate.setting) : json =
 
 let statistics (r : Verification.result) : json =
   let { Prover.started; lost; start_up_seconds; cpu_seconds; peak_memory } = r.statistics in
+  let use (u : Noise_uses.t) : json =
+    `Assoc
+      [ ("step", string u.step); ("queries", int u.queries); ("coarser", int u.coarser); ("most", noise u.most) ]
+  in
   `Assoc
     [ ("wall_seconds", float r.wall_seconds); ("cpu_seconds", float cpu_seconds);
       ("start_up_seconds", float start_up_seconds); ("provers_started", int started); ("provers_lost", int lost);
-      ("peak_memory", int peak_memory) ]
+      ("peak_memory", int peak_memory); ("noise", list use r.conclusions.noise) ]
 
 let completion : Prover.completion -> json = function
   | Completed -> string "completed"

@@ -45,6 +45,19 @@ let size bytes =
   let mebibytes = Float.of_int bytes /. 1048576. in
   if mebibytes < 1024. then Printf.sprintf "%.0f MiB" mebibytes else Printf.sprintf "%.1f GiB" (mebibytes /. 1024.)
 
+(* {1 What was taken} *)
+
+let noise ({ step; queries; most = { storage; reason; predicted; peak; boxed; symbols = _ }; coarser } : Noise_uses.t) =
+  let loss =
+    if coarser = 0 then ""
+    else
+      Printf.sprintf "; coarser bounds for %s, up to %.0f %% of an output's width without symbols"
+        (plural coarser "query") (100. *. boxed)
+  in
+  Printf.sprintf "%s, %s: noise %s, %s predicted, %s taken at most; %s%s" step
+    (plural queries "query")
+    storage (size predicted) (size peak) reason loss
+
 (* {1 What was asked} *)
 
 let radius bounds = List.find_map (function Query.Ball { radius; _ } -> Some radius | _ -> None) bounds

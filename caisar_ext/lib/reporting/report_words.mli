@@ -24,6 +24,11 @@ val duration : float -> string
 (** Bytes as ["512 MiB"], ["1.5 GiB"]. *)
 val size : int -> string
 
+(** {1 What was taken} *)
+
+(** How zonotopes kept their noise, in one sentence. *)
+val noise : Noise_uses.t -> string
+
 (** {1 What was asked} *)
 
 val radius : Query.bound list -> Q.t option
