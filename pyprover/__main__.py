@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from pyprover.errors import ProverError, UserError
+from pyprover.train.command import add_arguments as add_train_arguments
+from pyprover.train.command import run as run_train
 from pyprover.vnnlib.command import add_arguments
 from pyprover.vnnlib.command import run as run_vnnlib
 
@@ -32,6 +34,8 @@ examples:
                                                   decide a property: unsat, sat, unknown or timeout
   python -m pyprover vnnlib --instances instances.csv --jobs 2 --csv results.csv --resume
                                                   run a set, or go on with it
+  python -m pyprover train sabr --config digits.toml
+                                                  train a network, or go on with it
   python -m pyprover serve                        answer requests on standard input (started by caisar-ext)
 
 exit status: 0 fine, 3 a mistake in a file or in the usage, 4 a bug of the prover, 130 interrupted
@@ -73,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     vnnlib = commands.add_parser("vnnlib", help="decide a VNN-LIB property, or a set of instances")
     add_arguments(vnnlib)
     vnnlib.set_defaults(run=run_vnnlib)
+
+    train = commands.add_parser("train", help="train a network to be verified")
+    add_train_arguments(train)
+    train.set_defaults(run=run_train)
     return parser
 
 
@@ -157,7 +165,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BUG
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception:
+    except Exception as error:
+        from pyprover.memory import is_out_of_memory
+
+        if is_out_of_memory(error):
+            print("error: out of memory\nhint: raise the memory limit, or run on a machine with more", file=sys.stderr)
+            return USER_ERROR
         traceback.print_exc()
         return BUG
     return OK

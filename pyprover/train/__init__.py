@@ -1,7 +1,8 @@
-"""Certified training of small networks, so that there is something to prove.
+"""Training of small networks, so that there is something to prove: `python -m pyprover train`.
 
-`bounds` encloses a network's outputs, `losses` turns the enclosures into objectives (SABR and its group-level variant),
-`loop` minimises them, `measure` counts what is certified at each level of a hierarchy, `export` writes the ONNX file,
-`settings` reads a script's command line.
+From the top: `command` reads `config` (built of `options`) and calls `run`, which makes the network (`networks`,
+`layers`) and the data (`data`, `samples`, `levels`), trains it (`loop`, `checkpoint`, `schedule`) by one of the
+`recipes`, writes it (`simplify`, `export`, `card`) and measures it (`measure`). `bounds` and `linear` enclose a
+network's outputs, `losses` turns enclosures into objectives, `attack` climbs them.
 Nothing here belongs to a proof: the figures guide the training, the prover decides.
 """

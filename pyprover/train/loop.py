@@ -1,152 +1,176 @@
-"""The training loop: clean samples first, a growing radius, then the full radius at a decreasing learning rate."""
+"""The training loop: it minimises a recipe's loss, watches the images held out, and can go on where it stopped."""
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.nn.utils import parametrize
 
-from pyprover.train.bounds import Box, interval_margins
-from pyprover.train.losses import class_loss, group_loss, small_box
+from pyprover.errors import UserError
+from pyprover.train.checkpoint import Checkpoint
+from pyprover.train.levels import Levels
+from pyprover.train.recipes.base import Recipe, Step
+from pyprover.train.samples import Samples, augment
+from pyprover.train.schedule import Schedule
 
-Augment = Callable[[Tensor], Tensor]
-Watch = Callable[[int], str]
-"""Called after each epoch with its number, counted from 1; a string that is not empty is logged."""
+CLIP = 10.0
+"""Largest norm of the gradient, as Gowal et al. 2019 and those after them."""
+
+Figures = Mapping[str, float]
+"""Shares of the images held out, by `recipes.base.Aim`."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Settings of one training run. Radii in data units (pixels/255)."""
+class Job:
+    """What is trained on, for how long, and by what epochs are judged.
 
+    `radius` in data units. `measure` gives the figures of a network, in evaluation, every `every` epochs and at the
+    end; it must leave torch's random state alone. With `patience` above 0 the epoch of the best figure is kept, and the
+    training ends when so many measures bring no better one; with 0 the last epoch is kept.
+    """
+
+    recipe: Recipe
+    schedule: Schedule
+    samples: Samples
+    levels: Levels
     radius: float
-    epochs: int
-    warm_up: int
-    """Epochs without perturbation."""
-    ramp_up: int
-    """Epochs in which the radius grows linearly."""
-    ratio: float
-    """Radius of the boxes that are enclosed, over the radius: 1 is IBP, less is SABR."""
-    group_weight: float
-    """Weight of the group term: 0 leaves it out, 1 leaves the class term out."""
-    group_radius: float
-    """Radius of the group term, which can be larger than that of the class term."""
-    batch: int
-    learning_rate: float
     seed: int
+    measure: Callable[[nn.Sequential], Figures]
+    every: int = 1
+    patience: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Images (N, C, H, W), uint8, and labels (N,), int64."""
+@dataclass
+class Progress:
+    """How far a training is; everything but the network, the optimiser and the random state.
 
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def part(self, indices: Tensor | slice) -> "Samples":
-        """Select samples."""
-        return Samples(self.images[indices], self.labels[indices])
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """The network sees (x - mean) / std; `mean` and `std` have one value a channel."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def apply(self, images: Tensor) -> Tensor:
-        """Scale images (N, C, H, W) given in [0, 1]."""
-        return (images - torch.tensor(self.mean).view(-1, 1, 1)) / torch.tensor(self.std).view(-1, 1, 1)
-
-    def region(self, images: Tensor, radius: float) -> Box:
-        """Return the part of the max-norm ball where pixels stay between 0 and 1, as the network sees it."""
-        return Box(self.apply((images - radius).clamp(0, 1)), self.apply((images + radius).clamp(0, 1)))
-
-
-def initialise(network: nn.Sequential) -> None:
-    """Draw weights under which interval bounds neither explode nor vanish with depth.
-
-    Source: Shi et al. 2021 (arXiv 2103.17268), section 3.2.
+    `history`: for each epoch measured its number, counted from 1, its mean loss and its figures. `best`: the epoch that
+    is to be kept, its figure and the network's state.
     """
-    for layer in network:
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.normal_(layer.weight, std=math.sqrt(2 * math.pi) / layer.weight[0].numel())
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    epoch: int = 0
+    cpu_seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Any] = field(default_factory=dict)
+    waited: int = 0
 
 
-@dataclass(frozen=True)
-class Task:
-    """What is learnt: a network, the group of each class (C,), and how pixels are scaled."""
+class Show(Protocol):
+    """Who is told how a training goes."""
 
-    network: nn.Sequential
-    level: Tensor
-    scaling: Scaling
+    def stepped(self, epoch: int, done: float) -> None:
+        """Note that the epoch, counted from 1, has come so far: 0 to 1."""
 
-    def margins(self, batch: tuple[Tensor, Tensor], radius: float, ratio: float) -> Tensor:
-        """Bound the margins (B, C, C) on a small box inside each image's region; `batch` is images and labels."""
-        images, labels = batch
-        region = self.scaling.region(images, radius)
-        return interval_margins(self.network, small_box(self.network, labels, region, ratio))
+    def measured(self, entry: Mapping[str, float]) -> None:
+        """Note an entry of the history."""
 
 
-def objective(task: Task, batch: tuple[Tensor, Tensor], recipe: Recipe, growth: float) -> Tensor:
-    """Mix SABR's loss with its group-level variant, at `growth` (0 to 1) times the recipe's radii."""
-    images, labels = batch
-    if growth == 0:
-        return functional.cross_entropy(task.network(task.scaling.apply(images)), labels)
-    margins = task.margins(batch, growth * recipe.radius, recipe.ratio)
-    loss = (1 - recipe.group_weight) * class_loss(margins, labels)
-    if recipe.group_weight > 0:
-        if recipe.group_radius != recipe.radius:
-            margins = task.margins(batch, growth * recipe.group_radius, recipe.ratio)
-        loss = loss + recipe.group_weight * group_loss(margins, labels, task.level)
-    return loss
+class Silent:
+    """Tells nobody."""
+
+    def stepped(self, epoch: int, done: float) -> None:
+        """Ignore it."""
+
+    def measured(self, entry: Mapping[str, float]) -> None:
+        """Ignore it."""
 
 
-def train(task: Task, samples: Samples, recipe: Recipe, augment: Augment, watch: Watch) -> None:
-    """Minimise `objective` in place.
+def train(network: nn.Sequential, job: Job, show: Show, checkpoint: Checkpoint | None = None) -> Progress:
+    """Train in place; with a checkpoint, go on from it, and keep it up to date after every epoch.
 
-    `augment` changes a float batch (B, C, H, W) in [0, 1].
-    Deterministic for a given seed, thread count and machine. Raises `ArithmeticError` when the loss is not finite.
+    Deterministic for a given seed, thread count, device and version of torch, however often it is interrupted.
+    Raises `UserError` when the loss is not finite.
     """
-    torch.manual_seed(recipe.seed)
-    network = task.network
-    initialise(network)
-    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-    steps = len(samples) // recipe.batch
-    with Progress(TextColumn("epoch {task.fields[epoch]:3d}"), BarColumn(), TimeRemainingColumn()) as progress:
-        bar = progress.add_task("", total=recipe.epochs * steps, epoch=1)
-        for epoch in range(recipe.epochs):
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.learning_rate * _decay(epoch / recipe.epochs)
-            order = torch.randperm(len(samples))
-            for step in range(steps):
-                growth = min(max((epoch + step / steps - recipe.warm_up) / max(recipe.ramp_up, 1), 0.0), 1.0)
-                batch = samples.part(order[step * recipe.batch : (step + 1) * recipe.batch])
-                images = augment(batch.images.float() / 255)
-                _descend(network, optimiser, objective(task, (images, batch.labels), recipe, growth))
-                progress.update(bar, advance=1, epoch=epoch + 1)
-            if note := watch(epoch + 1):
-                progress.console.log(note)
+    torch.manual_seed(job.seed)
+    job.recipe.prepare(network)
+    network.to(job.device).train()
+    job.recipe.between(network, 0.0)
+    optimiser = torch.optim.Adam(network.parameters(), lr=job.schedule.learning_rate)
+    progress = Progress()
+    if checkpoint is not None and (saved := checkpoint.load(job.device)) is not None:
+        progress = Progress(**saved.pop("progress"))
+        network.load_state_dict(saved["network"])
+        optimiser.load_state_dict(saved["optimiser"])
+        _set_random_state(saved["random"])
+    while progress.epoch < job.schedule.epochs and not _given_up(job, progress):
+        start = time.process_time()
+        _epoch(network, optimiser, job, progress, show)
+        progress.cpu_seconds += time.process_time() - start
+        if checkpoint is not None:
+            state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "random": _random_state()}
+            checkpoint.save({**state, "progress": vars(progress)})
+    if progress.best:
+        network.load_state_dict(progress.best["network"])
+    network.eval()
+    return progress
 
 
-def _decay(done: float) -> float:
-    """Return the factor on the learning rate, `done` being the part of the epochs already run."""
-    if done < 0.7:
-        return 1.0
-    return 0.2 if done < 0.9 else 0.04
+def _given_up(job: Job, progress: Progress) -> bool:
+    return 0 < job.patience <= progress.waited
 
 
-def _descend(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+def _epoch(network: nn.Sequential, optimiser: torch.optim.Optimizer, job: Job, progress: Progress, show: Show) -> None:
+    """Train for one epoch; then change the network as the recipe says, and measure it when it is time."""
+    schedule, samples, done = job.schedule, job.samples, progress.epoch
+    for group in optimiser.param_groups:
+        group["lr"] = schedule.rate(done)
+    order = torch.randperm(len(samples))
+    size = min(schedule.batch, len(samples))
+    steps, total = len(samples) // size, 0.0
+    for k in range(steps):
+        batch = samples.part(order[k * size : (k + 1) * size])
+        images = augment(batch.pixels, schedule.augment).to(job.device)
+        growth = schedule.growth(done + k / steps)
+        with parametrize.cached():
+            step = Step(network, images, batch.labels.to(job.device), job.radius, growth, job.levels)
+            loss = job.recipe.loss(step)
+        total += _descend(network, optimiser, loss)
+        show.stepped(done + 1, (k + 1) / steps)
+    progress.epoch = done + 1
+    share = progress.epoch / schedule.epochs
+    job.recipe.between(network, share)
+    if progress.epoch % job.every == 0 or progress.epoch == schedule.epochs:
+        network.eval()
+        figures = job.measure(network)
+        network.train()
+        progress.history.append({"epoch": progress.epoch, "loss": total / steps, **figures})
+        show.measured(progress.history[-1])
+        if job.patience and schedule.growth(progress.epoch) == 1 and share >= job.recipe.settled:
+            _judge(network, progress, figures[job.recipe.aim])
+
+
+def _judge(network: nn.Sequential, progress: Progress, figure: float) -> None:
+    """Keep the network if none before was as good, in a form that is final."""
+    if progress.best and figure <= progress.best["figure"]:
+        progress.waited += 1
+        return
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    progress.best = {"epoch": progress.epoch, "figure": figure, "network": state}
+    progress.waited = 0
+
+
+def _descend(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> float:
+    value = loss.item()
     if not bool(torch.isfinite(loss)):
-        raise ArithmeticError("the loss is not finite: lower the learning rate or grow the radius more slowly")
+        raise UserError("the loss is not finite", "lower the learning rate, or grow the radius more slowly")
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+    nn.utils.clip_grad_norm_(network.parameters(), CLIP)
     optimiser.step()
+    return value
+
+
+def _random_state() -> dict[str, Any]:
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["cpu"].cpu())
+    if state["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])

@@ -1,44 +1,43 @@
-"""Objectives of certified training, on lower bounds of pairwise margins.
+"""Objectives on scores and on lower bounds of margins f_i - f_j.
 
-Sources: SABR, small boxes inside the region around an adversarial point, Mueller et al. 2023 (arXiv 2210.04871);
-SABR whose boxes fill the region (`ratio = 1`) is IBP, Gowal et al. 2019. The group term is this project's.
+`allowed` (B, C) tells which answers are right for each sample at some level; at the finest level, the label alone.
+The group loss is this project's.
 """
 
+from __future__ import annotations
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from pyprover.train.bounds import Box
 
+def worst_case(margins: Tensor, labels: Tensor) -> Tensor:
+    """Return the cross-entropy of worst-case scores; `margins` (B, C) bound f_y - f_j from below, `labels` (B,).
 
-def class_loss(margins: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross-entropy of worst-case logits; `margins` (B, C, C) bound f_i - f_j from below, `labels` (B,)."""
-    of_label = margins[torch.arange(len(labels)), labels]
-    return functional.cross_entropy(-of_label, labels)
-
-
-def group_loss(margins: Tensor, labels: Tensor, level: Tensor) -> Tensor:
-    """Return the mean of log(1 + sum over outsiders j of exp(-max over members i of margin(i, j))).
-
-    Small when every class outside the label's group is beaten by some class inside it; `level` (C,): the group of each
-    class.
+    Source: Gowal et al. 2019 (arXiv 1810.12715).
     """
-    member = level == level[labels].unsqueeze(1)
-    beaten_by = margins.masked_fill(~member.unsqueeze(2), -torch.inf).amax(1)
-    outsiders = (-beaten_by).masked_fill(member, -torch.inf)
-    return functional.softplus(outsiders.logsumexp(1)).mean()
+    return functional.cross_entropy(-margins, labels)
 
 
-def small_box(network: nn.Module, labels: Tensor, region: Box, ratio: float) -> Box:
-    """Pick a box of `ratio` times the region's radius inside the region, where the cross-entropy is high.
+def group_loss(margins: Tensor, allowed: Tensor) -> Tensor:
+    """Return log(1 + sum over outsiders j of exp(-max over allowed i of margin(i, j))), a sample, (B,).
 
-    Its centre comes from one signed gradient step, from a random start, long enough to cross the region.
+    Small when every class outside is beaten by some class inside; `margins` (B, C, C) bound f_i - f_j from below. With
+    one allowed class this is the cross-entropy of worst-case scores.
     """
-    if ratio >= 1.0:
-        return region
-    reach = region.radius * (1 - ratio)
-    low, high = region.centre - reach, region.centre + reach
-    start = (low + (high - low) * torch.rand_like(low)).requires_grad_()
-    (slope,) = torch.autograd.grad(functional.cross_entropy(network(start), labels), start)
-    point = (start.detach() + 2 * reach * slope.sign()).clamp(low, high)
-    return Box(point - region.radius * ratio, point + region.radius * ratio)
+    beaten_by = margins.masked_fill(~allowed.unsqueeze(2), -torch.inf).amax(1)
+    outsiders = (-beaten_by).masked_fill(allowed, -torch.inf)
+    return functional.softplus(outsiders.logsumexp(1))
+
+
+def group_error(scores: Tensor, allowed: Tensor) -> Tensor:
+    """Return by how much the best outsider beats the best allowed class, (B,); `scores` (B, C).
+
+    For a sample without outsiders it is -inf.
+    """
+    return scores.masked_fill(allowed, -torch.inf).amax(1) - scores.masked_fill(~allowed, -torch.inf).amax(1)
+
+
+def all_margins(scores: Tensor) -> Tensor:
+    """Return f_i - f_j (B, C, C) of scores (B, C)."""
+    return scores.unsqueeze(2) - scores.unsqueeze(1)

@@ -1,29 +1,33 @@
 """What a network gets right, and what intervals and linear bounds certify, at each level of a hierarchy."""
 
-from collections.abc import Iterator, Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from rich.table import Table
 from torch import Tensor, nn
 
-from pyprover.train.bounds import Box, interval_margins, linear_margins
-from pyprover.train.loop import Samples, Scaling, Watch
+from pyprover.train.attack import ascend
+from pyprover.train.bounds import Box, enclose, pair_margins, pixels_around
+from pyprover.train.levels import Levels
+from pyprover.train.linear import linear_margins
+from pyprover.train.losses import group_error
+from pyprover.train.samples import Samples
 
 BATCH = 20
 """Samples at once: C * C rows of coefficients each, kept small enough for the processor's caches."""
 
-ATTACK_STEPS = 20
-
-Levels = Mapping[str, Tensor]
-"""For each level by name, finest first, the group of each class (C,)."""
+ATTACK = (0.5,) * 10 + (0.1,) * 10
+"""Steps of the attack, over the radius."""
 
 
 @dataclass(frozen=True)
 class Score:
     """Shares of samples, between 0 and 1, at one level and one radius.
 
-    `natural`: the answer is in the label's group. `attacked`: still so after an attack (an upper bound of the truth).
+    `natural`: the answer is allowed. `attacked`: still so after an attack (an upper bound of the truth).
     `interval` and `certified`: proven by intervals; by intervals or linear bounds (lower bounds of the truth, up to
     float32 rounding).
     """
@@ -34,79 +38,78 @@ class Score:
     certified: float
 
 
-def certified(margins: Tensor, labels: Tensor, level: Tensor) -> Tensor:
-    """Tell for which samples (B,) every outsider is beaten by one member of the label's group; `margins` (B, C, C)."""
-    member = level == level[labels].unsqueeze(1)
-    best = margins.masked_fill(~member.unsqueeze(2), -torch.inf).amax(1)
-    return ((best > 0) | member).all(1)
+def certified(margins: Tensor, allowed: Tensor) -> Tensor:
+    """Tell for which samples (B,) every outsider is beaten by one allowed class; margins (B, C, C), allowed (B, C)."""
+    best = margins.masked_fill(~allowed.unsqueeze(2), -torch.inf).amax(1)
+    return ((best > 0) | allowed).all(1)
 
 
-def attack(network: nn.Module, region: Box, labels: Tensor, level: Tensor, generator: torch.Generator) -> Tensor:
-    """Push points of the region out of the label's group by signed gradient steps.
+def attack(network: nn.Sequential, region: Box, allowed: Tensor, generator: torch.Generator) -> Tensor:
+    """Push points of the region out of what is allowed, (B, C)."""
+    return ascend(lambda points: group_error(network(points), allowed), region, ATTACK, generator)
 
-    Source: PGD, Madry et al. 2018 (arXiv 1706.06083).
+
+def score(network: nn.Sequential, samples: Samples, levels: Levels, radius: float) -> dict[str, Score]:
+    """Score each level, by intervals, linear bounds and an attack.
+
+    The network is evaluated as it would be used, and left in the mode it was in; torch's random state is left alone.
     """
-    member = level == level[labels].unsqueeze(1)
-    point = region.lower + (region.upper - region.lower) * torch.rand(region.lower.shape, generator=generator)
-    for step in range(ATTACK_STEPS):
-        point = point.detach().requires_grad_()
-        outputs = network(point)
-        inside = outputs.masked_fill(~member, -torch.inf).amax(1)
-        outside = outputs.masked_fill(member, -torch.inf).amax(1)
-        (slope,) = torch.autograd.grad((outside - inside).sum(), point)
-        length = region.radius * (0.5 if step < ATTACK_STEPS // 2 else 0.1)
-        point = torch.max(torch.min(point.detach() + length * slope.sign(), region.upper), region.lower)
-    return point.detach()
-
-
-def score(
-    network: nn.Sequential, samples: Samples, levels: Levels, scaling: Scaling, radius: float
-) -> dict[str, Score]:
-    """Score each level, by intervals, linear bounds and an attack; the random state of a training is left alone."""
+    training = network.training
+    network.eval()
     generator = torch.Generator().manual_seed(0)
-    hits = {name: torch.zeros(4) for name in levels}
-    for batch in _batches(samples, BATCH):
-        images = batch.images.float() / 255
-        region = scaling.region(images, radius)
+    hits = {name: torch.zeros(4, dtype=torch.float64) for name in levels}
+    for batch in samples.batches(BATCH):
+        tables = {name: level[batch.labels] for name, level in levels.items()}
+        region = pixels_around(batch.pixels, radius)
         with torch.no_grad():
-            answers = network(scaling.apply(images)).argmax(1)
-            by_interval = interval_margins(network, region)
-            by_linear = linear_margins(network, region, _pairs(batch.labels, levels))
-        for name, level in levels.items():
-            right = level[answers] == level[batch.labels]
-            reached = network(attack(network, region, batch.labels, level, generator)).argmax(1)
-            kept = right & (level[reached] == level[batch.labels])
-            coarse = certified(by_interval, batch.labels, level)
-            fine = certified(torch.maximum(by_interval, by_linear), batch.labels, level)
-            hits[name] += torch.stack([part.sum() for part in (right, kept, coarse, fine)])
+            answers = network(batch.pixels).argmax(1, keepdim=True)
+            by_interval = pair_margins(network, enclose(network, region).features)
+        found = {}
+        for name, allowed in tables.items():
+            right = allowed.gather(1, answers).squeeze(1)
+            reached = network(attack(network, region, allowed, generator)).argmax(1, keepdim=True)
+            kept = right & allowed.gather(1, reached).squeeze(1)
+            found[name] = right, kept, certified(by_interval, allowed)
+        # What is refuted or proven needs no linear bounds, which are dear.
+        undecided = {name: kept & ~proven for name, (_, kept, proven) in found.items()}
+        margins = torch.maximum(by_interval, _linear(network, region, tables, undecided))
+        for name, allowed in tables.items():
+            shares = (*found[name], certified(margins, allowed))
+            hits[name] += torch.stack([share.sum() for share in shares]).cpu()
+    network.train(training)
     return {name: Score(*(count / len(samples)).tolist()) for name, count in hits.items()}
 
 
-def _pairs(labels: Tensor, levels: Levels) -> Tensor:
-    """Tell which margins (B, C, C) matter: at some level, i is in the label's group and j is not."""
-    needed = []
-    for level in levels.values():
-        member = level == level[labels].unsqueeze(1)
-        needed.append(member.unsqueeze(2) & ~member.unsqueeze(1))
-    return torch.stack(needed).any(0)
+def _linear(network: nn.Sequential, region: Box, tables: Levels, undecided: Mapping[str, Tensor]) -> Tensor:
+    """Bound by linear bounds the margins (B, C, C) on which an undecided sample rests; the others are -inf."""
+    wanted = torch.stack(
+        [
+            undecided[name].view(-1, 1, 1) & allowed.unsqueeze(2) & ~allowed.unsqueeze(1)
+            for name, allowed in tables.items()
+        ]
+    ).any(0)
+    some = wanted.flatten(1).any(1)
+    margins = torch.full(wanted.shape, -torch.inf, device=wanted.device)
+    if bool(some.any()):
+        with torch.no_grad():
+            enclosure = enclose(network, Box(region.lower[some], region.upper[some]))
+            margins[some] = linear_margins(network, enclosure, wanted[some])
+    return margins
 
 
-def _batches(samples: Samples, size: int) -> Iterator[Samples]:
-    for start in range(0, len(samples), size):
-        yield samples.part(slice(start, start + size))
-
-
-def watcher(network: nn.Sequential, held: Samples, levels: Levels, scaling: Scaling, radius: float) -> Watch:
-    """Make a watcher that scores the held-out samples after every tenth epoch."""
-
-    def watch(epoch: int) -> str:
-        if epoch % 10:
-            return ""
-        now = score(network, held, levels, scaling, radius)
-        shares = (f"{name} {100 * share.natural:.1f}/{100 * share.certified:.1f}" for name, share in now.items())
-        return f"epoch {epoch}, held out, natural/certified: " + ", ".join(shares)
-
-    return watch
+def unstable(network: nn.Sequential, samples: Samples, radius: float) -> float:
+    """Return how many ReLUs, on average over samples, intervals leave both on and off; MaxMin has one a pair."""
+    total = 0
+    for batch in samples.batches(BATCH):
+        with torch.no_grad():
+            enclosure = enclose(network, pixels_around(batch.pixels, radius))
+        for position, box in enclosure.activations.items():
+            lower, upper = box.lower, box.upper
+            if not isinstance(network[position], nn.ReLU):
+                (low, other_low), (high, other_high) = lower.chunk(2, 1), upper.chunk(2, 1)
+                lower, upper = low - other_high, high - other_low
+            total += int(((lower < 0) & (upper > 0)).sum())
+    return total / len(samples)
 
 
 def table(title: str, scores: Mapping[str, Mapping[str, Score]]) -> Table:

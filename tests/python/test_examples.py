@@ -7,9 +7,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
+from pyprover.hierarchy.reader import read_file
+from pyprover.train.config import read_config
 from pyprover.train.export import runtime_outputs
+from pyprover.train.levels import levels_of
+from pyprover.train.networks import build
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SIGNS = EXAMPLES / "traffic_signs"
@@ -80,9 +85,10 @@ def test_the_sign_network_can_be_trained(tmp_path: Path) -> None:
     assert runtime_outputs(tmp_path / "signs.onnx", np.zeros((2, 3, 32, 32), np.float32)).shape == (2, 17)
 
 
-@pytest.mark.slow
-@pytest.mark.data("cifar10_train.npz")
-def test_the_cifar10_network_can_be_trained(tmp_path: Path) -> None:
-    output = str(tmp_path / "cifar10.onnx")
-    assert "ONNX Runtime within" in run_script(CIFAR10 / "train.py", "--quick", "--output", output)
-    assert runtime_outputs(tmp_path / "cifar10.onnx", np.zeros((2, 3, 32, 32), np.float32)).shape == (2, 10)
+def test_the_cifar10_training_file_gives_a_network_of_the_shape_of_the_one_that_is_kept() -> None:
+    config = read_config(CIFAR10 / "train.toml", "levels", {})
+    network = build(config.network, (3, 32, 32), 10, ([0.5] * 3, [0.25] * 3))
+    kept = onnx.load(CIFAR10 / "cifar10.onnx").graph.initializer
+    made = [tuple(parameter.shape) for parameter in network.parameters()]
+    assert sorted(made) == sorted(tuple(tensor.dims) for tensor in kept)
+    assert set(config.recipe.build().levels) <= set(levels_of(read_file(CIFAR10 / config.hierarchy)))
