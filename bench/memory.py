@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from math import prod
+from math import nan, prod
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,9 @@ from rich.table import Table
 from pyprover.domains.base import Box
 from pyprover.domains.noise.blocks import Split
 from pyprover.domains.noise.dense import DenseNoise
-from pyprover.domains.noise.plan import Batch, forecast, kinds, reaches
+from pyprover.domains.noise.kinds import DenseKind, Kind, SparseKind, SplitKind, WindowKind
+from pyprover.domains.noise.plan import Account, Batch, forecast, kinds, reaches
+from pyprover.domains.noise.reach import Activity
 from pyprover.domains.noise.sparse import SparseNoise
 from pyprover.domains.noise.storage import Storage
 from pyprover.domains.noise.store import Disk, Memory
@@ -48,11 +50,13 @@ from pyprover.domains.noise.windows import WindowNoise
 from pyprover.domains.zonotope import Propagation
 from pyprover.graph import Graph
 from pyprover.load import load
+from pyprover.memory import limit_memory
 from pyprover.vnnlib.children import code_version
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "caisar-ext-bench"
 
+_LIMIT = 20 << 30
 _BLOCK = 128
 """Symbols of a block of split noise."""
 
@@ -86,6 +90,7 @@ TASKS = (
     Task("resnet", 2 / 255, 0.1 / 255, 0, ALL),
     Task("vgg16", 0.02 / 255, 0.002 / 255, 32, ("patch, disk",)),
 )
+_KINDS: dict[str, Kind] = {"dense": DenseKind(), "sparse": SparseKind(), "patch": WindowKind()}
 _PLAIN: dict[str, Storage] = {
     "dense": DenseNoise.none,
     "sparse": SparseNoise.none,
@@ -104,17 +109,32 @@ def storage_of(name: str, folder: str) -> Storage:
     return Split(plain, _BLOCK, Disk(Path(folder)) if place == "disk" else Memory()) if place else plain
 
 
+def kind_of(name: str, folder: str) -> Kind | None:
+    """What the cost model calls a storage; ``None`` for what is never planned."""
+    inner, _, place = name.partition(", ")
+    plain = _KINDS.get(inner)
+    return SplitKind(plain, _BLOCK, Path(folder) if place == "disk" else None) if plain and place else plain
+
+
 def one(task: Task, storage: str, folder: str) -> dict[str, Any]:
     """Measure in this process: the fields of a `Row` but ``difference``; and ``bounds``, those of the outputs."""
     torch.set_num_threads(1)
     graph = load(str(network(task.network, CACHE))).graph
     region = task.region(graph.input_shape, task.radius)
+    limit_memory(_LIMIT)  # as provers do: it decides, too, how freed memory goes back to the system
     _warm_up(graph)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here
     base, cpu, wall = _resident("VmRSS"), time.process_time(), time.monotonic()
-    held, largest = [], 0
+    held, largest, needs = [], 0, []
+    kind = kind_of(storage, folder)
+    account = None if kind is None else Account(graph, kind, Batch(), int((region.lower < region.upper).sum()))
+
+    def before(position: int, activity: Activity) -> None:
+        if account is not None:
+            needs.append(account.step(position, activity).need)
+
     with torch.inference_mode():
-        analysis = Propagation(graph, region, lambda: None, storage_of(storage, folder))
+        analysis = Propagation(graph, region, lambda: None, storage_of(storage, folder), before=before)
         for value in range(graph.output + 1):
             found = analysis.value(value)
             largest = max(largest, found.noise.bytes)
@@ -125,6 +145,7 @@ def one(task: Task, storage: str, folder: str) -> dict[str, Any]:
         "storage": storage,
         "base": base,
         "peak": _resident("VmHWM") - base,
+        "predicted": max(needs, default=nan) / 2**20,
         "holds": max(held) / 2**20,
         "largest": largest / 2**20,
         "cpu": time.process_time() - cpu,
@@ -183,13 +204,13 @@ def write_specification(task: Task, folder: Path) -> None:
 def predicted(task: Task, share: float, folder: Path) -> Table:
     """What the cost model says of each storage when all pixels vary, and so many neurons are unstable; in GiB."""
     graph = load(str(network(task.network, CACHE))).graph
-    fresh = {k: int(share * prod(node.shape)) for k, node in enumerate(graph.nodes) if not node.op.linear}
+    active = {k: Activity(int(share * prod(node.shape))) for k, node in enumerate(graph.nodes) if not node.op.linear}
     free, batch = prod(graph.input_shape), Batch()
     shown = Table(title=f"{task.network}, every pixel, {share:.0%} of all neurons unstable: GiB by the cost model")
     for heading in ("storage", "memory", "disk"):
         shown.add_column(heading, justify="left" if heading == "storage" else "right")
-    for kind in kinds(reaches(graph, free, fresh), batch, 2 << 30, folder):
-        found = forecast(graph, kind, batch, free, fresh)
+    for kind in kinds(reaches(graph, free, active), batch, 2 << 30, folder):
+        found = forecast(graph, kind, batch, free, active)
         shown.add_row(kind.name, f"{found.peak / 2**30:,.1f}", f"{found.disk / 2**30:,.0f}" if found.disk else "")
     return shown
 
@@ -219,8 +240,22 @@ def missing(tasks: Sequence[Task], known: Sequence[Row], *, quick: bool) -> Iter
 
 def table(rows: Sequence[Row]) -> Table:
     """Each measurement beside dense noise of the same network."""
-    shown = Table(title="zonotopes: memory over the baseline, in MiB", caption="x: dense / this one")
-    for heading in ("network", "storage", "peak", "x", "holds", "largest", "CPU s", "time x", "bounds differ by"):
+    shown = Table(
+        title="zonotopes: memory over the baseline, in MiB",
+        caption="x: dense / this one; predicted: by the cost model, over the peak",
+    )
+    for heading in (
+        "network",
+        "storage",
+        "peak",
+        "x",
+        "predicted",
+        "holds",
+        "largest",
+        "CPU s",
+        "time x",
+        "bounds differ by",
+    ):
         shown.add_column(heading, justify="left" if heading in ("network", "storage") else "right")
     dense = {row.network: row for row in rows if row.storage == "dense"}
     for before, row in zip([None, *rows], rows, strict=False):
@@ -232,6 +267,7 @@ def table(rows: Sequence[Row]) -> Table:
             row.storage,
             f"{row.peak:.0f}",
             "" if lean is None else f"{lean.peak / row.peak:.1f}",
+            f"{row.predicted / row.peak:.2f}" if row.predicted == row.predicted else "",
             f"{row.holds:.0f}",
             f"{row.largest:.0f}",
             f"{row.cpu:.1f}",

@@ -12,6 +12,8 @@ from pathlib import Path
 class Row:
     """A measurement; sizes in MiB, times in seconds. ``layers``: what is held after each step, apart by spaces.
 
+    ``predicted``: the peak by the cost model, told how many symbols appear; NaN for storages that are not planned.
+
     ``difference``: the most by which a bound of an output differs from the dense one, relative to the largest bound;
     NaN where dense noise was not measured.
     """
@@ -20,6 +22,7 @@ class Row:
     storage: str
     base: float
     peak: float
+    predicted: float
     holds: float
     largest: float
     cpu: float

@@ -19,8 +19,9 @@ from pyprover.domains.base import Box
 from pyprover.domains.noise.base import TooLargeError
 from pyprover.domains.noise.kinds import DenseKind, Kind
 from pyprover.domains.noise.plan import Account, Batch, Forecast, forecast, kinds, ranked, reaches
+from pyprover.domains.noise.reach import Activity
 from pyprover.domains.resources import Resources, in_force, megabytes
-from pyprover.domains.zonotope import Propagation, Zonotope, appearing
+from pyprover.domains.zonotope import Propagation, Zonotope, activity
 from pyprover.graph import Graph
 from pyprover.memory import Growth, is_out_of_memory
 from pyprover.verdict import NoiseUse
@@ -165,10 +166,10 @@ class Planned:
             self._now = now
         return self._now
 
-    def _before_step(self, position: int, fresh: int) -> None:
+    def _before_step(self, position: int, activity: Activity) -> None:
         self._growth.sample()
         if self._account is not None:
-            need = self._account.step(position, fresh).need
+            need = self._account.step(position, activity).need
             if need > self._room.granted:
                 node, symbols = self.graph.nodes[position], self._account.reaches[-1].symbols
                 raise TooLargeError(
@@ -180,23 +181,23 @@ class Planned:
 def forecasts(graph: Graph, region: Box, batch: Batch, room: int, folder: Path | None) -> tuple[Forecast, ...]:
     """What each storage would need for a batch of such regions, at most, in the order in which they are tried."""
     free = int((region.lower < region.upper).flatten(1).sum(1).max())
-    worst = {position: prod(node.shape) for position, node in enumerate(graph.nodes) if not node.op.linear}
+    worst = {position: Activity(prod(node.shape)) for position, node in enumerate(graph.nodes) if not node.op.linear}
     dense = forecast(graph, DenseKind(), batch, free, worst)
     if dense.peak <= min(room, _SMALL):
         return (dense,)
-    fresh = estimated(graph, region)
-    known = reaches(graph, free, fresh)
-    return ranked([forecast(graph, kind, batch, free, fresh) for kind in kinds(known, batch, room, folder)], room)
+    active = estimated(graph, region)
+    known = reaches(graph, free, active)
+    return ranked([forecast(graph, kind, batch, free, active) for kind in kinds(known, batch, room, folder)], room)
 
 
-def estimated(graph: Graph, region: Box) -> dict[int, int]:
-    """How many symbols appear in a region at most, by node position, from intervals."""
+def estimated(graph: Graph, region: Box) -> dict[int, Activity]:
+    """What happens to the noise of a region at node positions, at most, from intervals."""
     boxes, found = {0: region}, {}
     for position, node in enumerate(graph.nodes):
         op = graph.operator(position, region.lower.dtype)
         inputs = tuple(boxes[value] for value in node.inputs)
-        found[position] = appearing(op, inputs)
         boxes[position + 1] = interval.step(op, inputs)
+        found[position] = activity(op, inputs, boxes[position + 1])
         for value in set(node.inputs):
             if graph.last_use[value] == position:
                 del boxes[value]

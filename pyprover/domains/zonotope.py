@@ -31,6 +31,7 @@ from pyprover.domains.linear import UNSTABLE
 from pyprover.domains.maxima import contested, max_pool_members, window_members
 from pyprover.domains.noise.base import Noise
 from pyprover.domains.noise.dense import DenseNoise
+from pyprover.domains.noise.reach import Activity
 from pyprover.domains.noise.reduction import largest, only, strongest
 from pyprover.domains.noise.storage import Storage, image
 from pyprover.graph import Graph, Operator
@@ -210,7 +211,7 @@ class Propagation:
     """The values over one batch of regions, each computed when it is first asked for, forgotten after its last use.
 
     ``most``: the most symbols of a value, to which dense noise is reduced; ``None`` for all. ``before`` is called with
-    the position of each step and the number of symbols that it adds to a region, and may raise ``TooLargeError``.
+    the position of each step and what it does to the noise, and may raise ``TooLargeError``.
     ``symbols``: how many the values computed so far have together.
     """
 
@@ -221,7 +222,7 @@ class Propagation:
         check: Callable[[], None],
         storage: Storage = DenseNoise.none,
         most: int | None = None,
-        before: Callable[[int, int], None] | None = None,
+        before: Callable[[int, Activity], None] | None = None,
     ) -> None:
         self.graph = graph
         self.check = check
@@ -254,14 +255,15 @@ class Propagation:
         inputs = tuple(values[v] for v in node.inputs)
         boxes = tuple(x.box for x in inputs)
         op = self.graph.operator(position, inputs[0].centre.dtype)
+        bounds = interval.step(op, boxes)
         if self._before is not None:
-            self._before(position, appearing(op, boxes))
+            self._before(position, activity(op, boxes, bounds))
         result = TRANSFORMERS[type(op)](op, inputs, Fresh(self.symbols, self._storage, self._most))
         for v in set(node.inputs):
             if self.graph.last_use[v] == position:
                 del values[v]
         del inputs  # the generators that nothing reads any more
-        values[position + 1] = result.within(interval.step(op, boxes))
+        values[position + 1] = result.within(bounds)
         self.symbols = max(self.symbols, result.noise.symbols)
         if self._most is not None:
             self._reduce(position + 1, self._most)
@@ -275,13 +277,14 @@ class Propagation:
             self.symbols = max(value.noise.symbols for value in self._values.values())
 
 
-def appearing(op: Operator, boxes: tuple[Box, ...]) -> int:
-    """How many symbols an operator adds to a region of the batch, at most, over the boxes of its inputs."""
+def activity(op: Operator, boxes: tuple[Box, ...], result: Box) -> Activity:
+    """What an operator does to the noise of a region of the batch, at most, over the boxes of its inputs and result."""
     if op.linear:
-        return 0
+        return Activity()
     (box,) = boxes
     fresh = contested(op, box) if isinstance(op, MaxPool) else fresh_symbols(op, box)
-    return int(fresh.flatten(1).sum(1).max())
+    moving = (result.radius > 2 * TINY).flatten(1).double().mean(1)
+    return Activity(int(fresh.flatten(1).sum(1).max()), float(moving.max()))
 
 
 def propagate(graph: Graph, region: Box, check: Callable[[], None], storage: Storage = DenseNoise.none) -> Zonotope:

@@ -158,13 +158,12 @@ class SparseKind(_Whole):
 
     @override
     def entries(self, reach: Reach) -> int:
-        return reach.cells
+        return reach.nonzero
 
     @override
     def held(self, reach: Reach, item: int) -> int:
-        return min(
-            reach.cells * (item + _INDEX_BYTES) + reach.symbols * _INDEX_BYTES, reach.symbols * reach.values * item
-        )
+        rows = reach.nonzero * (item + _INDEX_BYTES) + reach.symbols * _INDEX_BYTES
+        return min(rows, reach.symbols * reach.values * item)
 
     @override
     def passing(self, inputs: Sequence[Reach], result: Reach, item: int) -> int:
@@ -201,7 +200,7 @@ class WindowKind(_Whole):
 
     @override
     def held(self, reach: Reach, item: int) -> int:
-        frames = sum(group.count for group in reach.groups if group.extent is not None) * _FRAME_BYTES
+        frames = sum(group.count for group in reach.groups if group.window is not None) * _FRAME_BYTES
         sums = reach.values * item * (len(reach.groups) + 1) if reach.windowed else 0
         return reach.cells * item + frames + sums
 
@@ -267,14 +266,14 @@ class SplitKind(Kind):
 
         Blocks in memory are counted where they are held, those of symbols that have just appeared are made at once.
         """
-        made = sum(self._block(self.inner.copied, reach, item) for reach in inputs)
-        last = min(CHUNK, self._block(self.inner.held, result, item))
+        last = self.inner.passing(inputs, result, item)
+        made = [self._block(self.inner.copied, reach, item) for reach in inputs]
         if self.folder is None:
-            return made + last
-        old = [reach for reach in inputs if len(reach.groups) > 1]
-        read = sum(self._block(self.inner.held, reach, item) for reach in old)
-        made = max(made, sum(self._block(self.inner.held, reach, item) for reach in inputs))
-        return max(read + made, made + self._block(self.inner.held, result, item)) + last
+            return sum(made) + last
+        read = [self._block(self.inner.held, reach, item) for reach in inputs]
+        made = [max(pair) for pair in zip(made, read, strict=True)]
+        reading = [sum(made[: k + 1]) + read[k] * (len(reach.groups) > 1) for k, reach in enumerate(inputs)]
+        return max(*reading, sum(made) + self._block(self.inner.held, result, item)) + last
 
     def _block(self, size: Callable[[Reach, int], int], reach: Reach, item: int) -> int:
         return size(reach, item) * min(self.width, reach.symbols) // max(1, reach.symbols)

@@ -17,7 +17,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pyprover.domains.noise.kinds import DenseKind, Kind, SparseKind, SplitKind, WindowKind
-from pyprover.domains.noise.reach import Reach, fan_out, reach_of_input, through
+from pyprover.domains.noise.reach import Activity, Reach, fan_out, reach_of_input, through
 from pyprover.graph import Graph, Node
 from pyprover.ops import Conv
 from pyprover.ops.conv import UNFOLDED
@@ -31,6 +31,8 @@ radii of new symbols; what is made on the way.
 
 _BLOCK_PART = 32
 """The part of the room that a block of split noise may take: some eight are in memory at once."""
+
+_NONE = Activity()
 
 _LIBRARIES = 8 << 20
 """What libraries allocate for themselves when they are first used, about."""
@@ -99,13 +101,12 @@ class Account:
         self.seconds = 0.0
         self._holders: list[int | None] = [None if kind.shares(None, ()) else 0]
 
-    def step(self, position: int, fresh: int) -> Layer:
-        """The next step, at which so many symbols appear."""
+    def step(self, position: int, activity: Activity = _NONE) -> Layer:
+        """The next step, and what it does to the noise."""
         node, item = self.graph.nodes[position], self.batch.item
         inputs = [self.reaches[value] for value in node.inputs]
         result = through(node.op, inputs, node.shape)
-        if fresh:
-            result = result.with_fresh(position + 1, fresh)
+        result = result.after(activity, position + 1)
         self.reaches.append(result)
         shared = self.kind.shares(node.op, inputs)
         self._holders.append(self._holders[node.inputs[0]] if shared else position + 1)
@@ -128,18 +129,18 @@ class Account:
         return Layer(regions * noise, regions * disk, need)
 
 
-def reaches(graph: Graph, free: int, fresh: Mapping[int, int]) -> Sequence[Reach]:
+def reaches(graph: Graph, free: int, active: Mapping[int, Activity]) -> Sequence[Reach]:
     """What the symbols of a region reach of each value."""
     account = Account(graph, DenseKind(), Batch(), free)
     for position in range(len(graph.nodes)):
-        account.step(position, fresh.get(position, 0))
+        account.step(position, active.get(position, _NONE))
     return account.reaches
 
 
-def forecast(graph: Graph, kind: Kind, batch: Batch, free: int, fresh: Mapping[int, int]) -> Forecast:
-    """What a storage would need; ``fresh``: how many symbols appear in a region at node positions."""
+def forecast(graph: Graph, kind: Kind, batch: Batch, free: int, active: Mapping[int, Activity]) -> Forecast:
+    """What a storage would need; ``active``: what happens to the noise of a region at node positions."""
     account = Account(graph, kind, batch, free)
-    layers = tuple(account.step(position, fresh.get(position, 0)) for position in range(len(graph.nodes)))
+    layers = tuple(account.step(position, active.get(position, _NONE)) for position in range(len(graph.nodes)))
     return Forecast(kind, layers, account.seconds)
 
 

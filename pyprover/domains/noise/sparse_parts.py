@@ -52,7 +52,9 @@ class Part:
         return [slice(start, stop) for start, stop in pairwise(ends)]
 
     def rows(self, region: int) -> csr_array:
-        """The symbols of one region."""
+        """The symbols of one region; a copy, where there are others."""
+        if self.batch == 1:
+            return self.matrix
         return self.matrix[region * self.count : (region + 1) * self.count]
 
     def radius(self) -> Array:

@@ -14,6 +14,7 @@ from functools import cached_property
 from math import prod
 from typing import Self
 
+import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -27,6 +28,9 @@ from pyprover.domains.noise.window_maps import Joined, Mapped, Picked, Term, pla
 from pyprover.domains.resources import require
 from pyprover.graph import Operator, Shape
 from pyprover.ops import Add, Concat, Conv, Dense, Pad, Reshape, Scale
+
+_GATHERED = 1 << 20
+"""Numbers of a matrix that are gathered at a time."""
 
 _ROWS = 16
 """Rows that a matrix is applied to at once, at least: fewer would spend more time on reading the matrix."""
@@ -154,10 +158,11 @@ class WindowNoise(Noise):
     def _product(self, weight: Tensor, shape: Shape) -> DenseNoise:
         """Under a matrix (out, entries), of which only what belongs to the entries that some rows reach is read."""
         planes = weight.view(-1, *self.plane)
+        lots = torch.split(planes, max(1, _GATHERED // prod(self.plane)))  # what is read of them is copied
 
         def image(group: Group, rows: Tensor) -> Tensor:
             lines, columns, cells = group.crop(rows)
-            return cells.flatten(1) @ planes[:, :, lines, columns].flatten(1).T
+            return torch.cat([cells.flatten(1) @ some[:, :, lines, columns].flatten(1).T for some in lots], 1)
 
         return self._spread_out(shape, image)
 
