@@ -22,8 +22,8 @@ from marabou import Marabou
 from rich.console import Console
 from vnnlib_sets import DATA, RESULTS, contradictions, results_file, summary
 
+from pyprover.children import Ended, Task, code_version, run_all
 from pyprover.errors import UserError
-from pyprover.vnnlib.children import Ended, Task, code_version, run_all
 from pyprover.vnnlib.instances import Instance, Results, Row
 from pyprover.vnnlib.running import Plan, run_set
 

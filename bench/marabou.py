@@ -18,9 +18,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from pyprover.children import Ended, Task, run_all
 from pyprover.query import Comparison
 from pyprover.vnnlib.cases import Question, questions
-from pyprover.vnnlib.children import Ended, Task, run_all
 from pyprover.vnnlib.instances import Instance, Results, Row
 from pyprover.vnnlib.reading import read
 from pyprover.vnnlib.running import row_of

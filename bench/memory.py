@@ -37,6 +37,7 @@ from memory_rows import Row, read, write
 from rich.console import Console
 from rich.table import Table
 
+from pyprover.children import code_version
 from pyprover.domains.base import Box
 from pyprover.domains.noise.blocks import Split
 from pyprover.domains.noise.dense import DenseNoise
@@ -51,7 +52,6 @@ from pyprover.domains.zonotope import Propagation
 from pyprover.graph import Graph
 from pyprover.load import load
 from pyprover.memory import limit_memory
-from pyprover.vnnlib.children import code_version
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "caisar-ext-bench"

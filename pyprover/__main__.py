@@ -19,6 +19,8 @@ from typing import NoReturn
 from pyprover.errors import ProverError, UserError
 from pyprover.train.command import add_arguments as add_train_arguments
 from pyprover.train.command import run as run_train
+from pyprover.train.study.command import add_arguments as add_study_arguments
+from pyprover.train.study.command import run as run_study
 from pyprover.vnnlib.command import add_arguments
 from pyprover.vnnlib.command import run as run_vnnlib
 
@@ -36,6 +38,7 @@ examples:
                                                   run a set, or go on with it
   python -m pyprover train sabr --config digits.toml
                                                   train a network, or go on with it
+  python -m pyprover study study.toml --jobs 2    train many, verify each, compare them
   python -m pyprover serve                        answer requests on standard input (started by caisar-ext)
 
 exit status: 0 fine, 3 a mistake in a file or in the usage, 4 a bug of the prover, 130 interrupted
@@ -81,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a network to be verified")
     add_train_arguments(train)
     train.set_defaults(run=run_train)
+
+    study = commands.add_parser("study", help="train a grid of networks, verify each, and compare them")
+    add_study_arguments(study)
+    study.set_defaults(run=run_study)
     return parser
 
 
@@ -149,8 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pyprover.protocol.errors import ProtocolError
 
     options = _parser().parse_args(arguments)
+    status: int | None = None
     try:
-        options.run(options)
+        status = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`); what is left in the buffer has nowhere to go at exit.
@@ -173,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return USER_ERROR
         traceback.print_exc()
         return BUG
-    return OK
+    return OK if status is None else status
 
 
 if __name__ == "__main__":

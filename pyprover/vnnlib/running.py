@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pyprover.vnnlib.children import Ended, Task, code_version, run_all
+from pyprover.children import Ended, Task, code_version, run_all
 from pyprover.vnnlib.instances import ANSWERS, DECIDED, Instance, Results, Row
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1"}

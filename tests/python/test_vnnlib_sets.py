@@ -17,8 +17,8 @@ import onnx.parser
 import psutil
 import pytest
 
+from pyprover.children import GRACE, Ended, Task, run_all
 from pyprover.errors import UserError
-from pyprover.vnnlib.children import GRACE, Ended, Task, run_all
 from pyprover.vnnlib.instances import Instance, Results, Row, read_instances
 from pyprover.vnnlib.running import row_of, table
 from tests.python.prover_process import run

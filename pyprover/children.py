@@ -128,7 +128,7 @@ def run_all(tasks: Iterable[Task[Name]], jobs: int, report: Callable[[Ended[Name
 
 def code_version() -> str:
     """The commit of the code, ``+`` when files of the package differ from it; without git, the release."""
-    folder = Path(__file__).resolve().parent.parent
+    folder = Path(__file__).resolve().parent
 
     def git(*arguments: str) -> str | None:
         command = ["git", "-C", str(folder), *arguments]

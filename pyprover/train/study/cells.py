@@ -1,0 +1,98 @@
+"""The cells of a study: each one network, with its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pyprover.data.files import sha256
+from pyprover.train.card import read_card
+from pyprover.train.config import Config, digest, table_of
+from pyprover.train.run import Place
+from pyprover.train.study.config import Study
+from pyprover.train.study.specification import specification
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recipe and a seed.
+
+    ``folder`` holds the network, its card, and for each radius a specification and what was found.
+    """
+
+    study: Study
+    label: str
+    seed: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """For people, and for the folder."""
+        return f"{self.label}-seed{self.seed}"
+
+    @property
+    def config(self) -> Config:
+        """Its training."""
+        return replace(self.study.recipes[self.label], seed=self.seed)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its training, as a training file says it."""
+        return table_of(self.config)
+
+    @property
+    def place(self) -> Place:
+        """Where its training is."""
+        return Place(self.folder / "net.onnx", self.study.path.parent)
+
+    def question(self, radius: Fraction) -> Path:
+        """The specification at a radius."""
+        return self.folder / f"within-{radius.numerator}-{radius.denominator}.mlw"
+
+    def answer(self, radius: Fraction) -> Path:
+        """What was found at a radius."""
+        return self.question(radius).with_suffix(".json")
+
+    def key(self, radius: Fraction, program: str) -> str:
+        """The digest of all that decides a report but the data, whose digest the report states."""
+        asked = self.study.asked
+        return digest(
+            sha256(self.place.output), sha256(self.study.hierarchy), self.text(radius), asked.time_limit, program
+        )
+
+    def text(self, radius: Fraction) -> str:
+        """The specification as it is to be."""
+        return specification(self.config.data, self.study.hierarchy, self.folder, radius, self.study.asked.images)
+
+    def found(self, radius: Fraction, program: str) -> dict[str, Any] | None:
+        """What was found at a radius, when just this was asked of just this network: see `work`."""
+        try:
+            kept: dict[str, Any] = json.loads(self.answer(radius).read_text(encoding="utf-8"))
+            return kept if kept["key"] == self.key(radius, program) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def card(self) -> dict[str, Any] | None:
+        """The card's entry, when the training is done: measured on test images, with a network that belongs to it."""
+        entry = read_card(self.place.card)
+        if entry is None or entry.get("config") != self.settings or "test" not in entry.get("figures", {}):
+            return None
+        network = self.place.output
+        return entry if network.is_file() and entry["network"]["digest"] == sha256(network) else None
+
+    def done(self, program: str) -> bool:
+        """Whether nothing is left to do."""
+        if self.card() is None:
+            return False
+        return all(self.found(radius, program) is not None for radius in self.study.asked.radii)
+
+
+def cells(study: Study, output: Path) -> Iterator[Cell]:
+    """All cells, seed after seed, so that a study that is stopped has something of every recipe."""
+    for seed in study.asked.seeds:
+        for label in study.recipes:
+            yield Cell(study, label, seed, output / "cells" / f"{label}-seed{seed}")

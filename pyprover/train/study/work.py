@@ -1,0 +1,58 @@
+"""The work on one cell: its training, then at each radius its verification; what is done already is not done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from fractions import Fraction
+
+from pyprover.train.checkpoint import replace_file
+from pyprover.train.data import DIGITS, read_test
+from pyprover.train.loop import Silent
+from pyprover.train.run import Place, perform, restart
+from pyprover.train.study.cells import Cell
+from pyprover.train.study.orchestrator import Orchestrator
+from pyprover.train.study.specification import write_digits
+from pyprover.train.study.stability import unstable_relus
+
+
+class Lines(Silent):
+    """A `loop.Show` that prints a line at each measure, for the log of the cell."""
+
+    def measured(self, entry: Mapping[str, float]) -> None:
+        """Print the entry."""
+        print(json.dumps(entry), flush=True)  # noqa: T201 -- the log is this process's standard output
+
+
+def work(cell: Cell, orchestrator: Orchestrator, data_dir: str | None) -> None:
+    """Train and verify; raises as trainings do, and `CrashError`.
+
+    A training of other settings in the same folder is replaced: the folder belongs to the study.
+    """
+    cell.folder.mkdir(parents=True, exist_ok=True)
+    place = Place(cell.place.output, cell.place.base, data_dir)
+    if cell.card() is None:
+        settings = cell.folder / "training.json"
+        wanted = json.dumps(cell.settings, sort_keys=True)
+        if not settings.is_file() or settings.read_text(encoding="utf-8") != wanted:
+            restart(place)
+            settings.write_text(wanted, encoding="utf-8")
+        perform(cell.config, place, Lines())
+    if cell.config.data == DIGITS:
+        write_digits(cell.folder)
+    for radius in cell.study.asked.radii:
+        if cell.found(radius, orchestrator.version) is None:
+            _verify(cell, radius, orchestrator, data_dir)
+
+
+def _verify(cell: Cell, radius: Fraction, orchestrator: Orchestrator, data_dir: str | None) -> None:
+    """Write what was found at a radius: the orchestrator's report, and the unstable ReLUs of a region, on average."""
+    asked = cell.study.asked
+    cell.question(radius).write_text(cell.text(radius), encoding="utf-8")
+    samples, _ = read_test(cell.config.data, data_dir)
+    found = {
+        "key": cell.key(radius, orchestrator.version),
+        "unstable": unstable_relus(cell.place.output, samples.part(slice(asked.images)), float(radius)),
+        "report": orchestrator.verify(cell.question(radius), asked.time_limit, data_dir),
+    }
+    replace_file(cell.answer(radius), lambda file: file.write(json.dumps(found).encode()))
