@@ -40,9 +40,14 @@ class Cell:
         return replace(self.study.recipes[self.label], seed=self.seed)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """Its training, as a training file says it."""
-        return table_of(self.config)
+    def settings(self) -> str:
+        """The digest of all that decides its training but the data, kept in `training.txt`."""
+        return digest(table_of(self.config), sha256(self.study.hierarchy))
+
+    @property
+    def kept_settings(self) -> Path:
+        """The file that says which training is in the folder."""
+        return self.folder / "training.txt"
 
     @property
     def place(self) -> Place:
@@ -79,10 +84,14 @@ class Cell:
     def card(self) -> dict[str, Any] | None:
         """The card's entry, when the training is done: measured on test images, with a network that belongs to it."""
         entry = read_card(self.place.card)
-        if entry is None or entry.get("config") != self.settings or "test" not in entry.get("figures", {}):
+        if entry is None or "test" not in entry.get("figures", {}) or not self.begun():
             return None
         network = self.place.output
         return entry if network.is_file() and entry["network"]["digest"] == sha256(network) else None
+
+    def begun(self) -> bool:
+        """Whether what is in the folder belongs to this training."""
+        return self.kept_settings.is_file() and self.kept_settings.read_text(encoding="ascii") == self.settings
 
     def done(self, program: str) -> bool:
         """Whether nothing is left to do."""

@@ -42,10 +42,10 @@ class Orchestrator:
 
     def verify(self, specification: Path, time_limit: float, data_dir: str | None) -> dict[str, Any]:
         """The conclusions; `CrashError` for anything but verdicts."""
-        prover = f"{sys.executable} -m pyprover serve"
         command = [self.program, "verify", str(specification), "--json", "--time-limit", str(time_limit)]
-        command += ["--prover-command", prover, *(["--data-dir", data_dir] if data_dir else [])]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command += ["--data-dir", data_dir] if data_dir else []
+        environment = {"CAISAR_EXT_PYTHON": sys.executable, **os.environ}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode not in _DECIDING:
             said = done.stderr.strip().splitlines()
             raise CrashError(f"caisar-ext ended with {done.returncode}: {said[0] if said else 'it said nothing'}")

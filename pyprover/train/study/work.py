@@ -32,11 +32,9 @@ def work(cell: Cell, orchestrator: Orchestrator, data_dir: str | None) -> None:
     cell.folder.mkdir(parents=True, exist_ok=True)
     place = Place(cell.place.output, cell.place.base, data_dir)
     if cell.card() is None:
-        settings = cell.folder / "training.json"
-        wanted = json.dumps(cell.settings, sort_keys=True)
-        if not settings.is_file() or settings.read_text(encoding="utf-8") != wanted:
+        if not cell.begun():
             restart(place)
-            settings.write_text(wanted, encoding="utf-8")
+            cell.kept_settings.write_text(cell.settings, encoding="ascii")
         perform(cell.config, place, Lines())
     if cell.config.data == DIGITS:
         write_digits(cell.folder)
