@@ -20,7 +20,7 @@ from pyprover.domains.resources import Resources
 from pyprover.engine import Network, Problem, Settings
 from pyprover.errors import UserError
 from pyprover.normalization import check_shape
-from pyprover.query import Within
+from pyprover.query import Deployment, Within
 from pyprover.witness import Checked
 
 Classes = Set[int]
@@ -51,6 +51,7 @@ def verify(
     memory_limit: int | None = ...,
     noise_directory: str | os.PathLike[str] | None = ...,
     noise_symbols: int | None = ...,
+    deployment: str = ...,
 ) -> Result: ...
 @overload
 def verify(
@@ -64,6 +65,7 @@ def verify(
     memory_limit: int | None = ...,
     noise_directory: str | os.PathLike[str] | None = ...,
     noise_symbols: int | None = ...,
+    deployment: str = ...,
 ) -> list[Result]: ...
 def verify(  # noqa: PLR0913 -- keywords read better than a bundle that users must make first
     network: Model,
@@ -76,6 +78,7 @@ def verify(  # noqa: PLR0913 -- keywords read better than a bundle that users mu
     memory_limit: int | None = None,
     noise_directory: str | os.PathLike[str] | None = None,
     noise_symbols: int | None = None,
+    deployment: str = "real",
 ) -> Result | list[Result]:
     """Prove or refute that every answer of the network in the region is an allowed class.
 
@@ -85,7 +88,8 @@ def verify(  # noqa: PLR0913 -- keywords read better than a bundle that users mu
 
     ``memory_limit``: bytes that this process may hold in all; analyses are planned for it, but it is not enforced.
     ``noise_directory``: where zonotopes may write noise that finds no room. ``noise_symbols``: the most noise symbols
-    that zonotopes keep, for less work and looser bounds.
+    that zonotopes keep, for less work and looser bounds. ``deployment``: with ``"float32"``, what is proven also holds
+    for every evaluation of the network in single precision, at single-precision points of the region.
     """
     if not time_limit > 0:
         raise UserError(f"a time limit of {time_limit} s: it must be positive")
@@ -105,10 +109,19 @@ def verify(  # noqa: PLR0913 -- keywords read better than a bundle that users mu
     ]
     folder = None if noise_directory is None else Path(noise_directory)
     resources = Resources.asked(memory_limit, folder, noise_symbols)
-    settings = Settings(time_limit, run.store, domain=domain, seed=seed, resources=resources)
+    settings = Settings(
+        time_limit, run.store, domain=domain, seed=seed, deployment=_deployment(deployment), resources=resources
+    )
     engine.verify(opened, problems, settings, run.emit)
     results = [run.results[place] for place in range(len(problems))]
     return results[0] if single else results
+
+
+def _deployment(name: str) -> Deployment:
+    try:
+        return Deployment(name)
+    except ValueError:
+        raise UserError(f"{name!r} is no deployment", f"choose one of {', '.join(Deployment)}") from None
 
 
 def _chain(allowed: object) -> tuple[frozenset[int], ...]:

@@ -46,6 +46,16 @@ def test_valid(network: Path) -> None:
     assert (result.proven, result.severity, result.counterexample, result.centre) == (0, None, None, (0,))
 
 
+def test_single_precision_needs_room(network: Path) -> None:
+    """A margin of some 1e-9 is enough over the reals, and less than what float32 rounds away."""
+    region = ball([0.75, 0.25], "0.249999999")
+    assert verify(network, region, {0}).status is Status.VALID
+    assert verify(network, region, {0}, deployment="float32").status is Status.UNKNOWN
+    assert verify(network, ball([0.75, 0.25], "0.2"), {0}, deployment="float32").status is Status.VALID
+    with pytest.raises(UserError, match="'int8' is no deployment"):
+        verify(network, region, {0}, deployment="int8")
+
+
 def test_a_chain(network: Path) -> None:
     """The counterexample is of the coarsest set that is left."""
     region = ball([0.5, 0.4375], "1/8")
