@@ -22,7 +22,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -107,20 +107,34 @@ def located(error: OptionError, path: Path, text: str | None = None) -> UserErro
 
 def line_of(text: str, key: Key) -> int | None:
     """Return the line of a TOML text where a key, or the innermost table around it, is written; none when it is not."""
-    names = [part for part in key if isinstance(part, str)]
-    table: list[str] = []
+    table: Key = ()
+    entries: dict[Key, int] = {}
     best: tuple[int, int] | None = None
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\[?\s*([\w.\s\"-]+?)\s*\]", line):
-            table = re.split(r"\s*\.\s*", header[1].replace('"', ""))
+        if header := re.match(r"\s*(\[\[?)\s*([\w.\s\"-]+?)\s*\]", line):
+            names = re.split(r"\s*\.\s*", header[2].replace('"', ""))
+            table = _entered(names, entries, new_entry=header[1] == "[[")
             here = table
         elif entry := re.match(r"\s*([\w.-]+)\s*=", line):
-            here = [*table, *entry[1].split(".")]
+            here = (*table, *entry[1].split("."))
         else:
             continue
-        if here == names[: len(here)] and (best is None or len(here) > best[0]):
-            best = len(here), number
+        around = here[:-1] if here == (*key, 0) else here  # an array of tables is where its first entry is
+        if around == key[: len(around)] and (best is None or len(around) > best[0]):
+            best = len(around), number
     return best[1] if best else None
+
+
+def _entered(names: Sequence[str], entries: dict[Key, int], *, new_entry: bool) -> Key:
+    """Return the key of the table that a header opens: in arrays of tables, of their latest entry."""
+    key: Key = ()
+    for place, name in enumerate(names, 1):
+        key = (*key, name)
+        if new_entry and place == len(names):
+            entries[key] = entries.get(key, -1) + 1
+        if key in entries:
+            key = (*key, entries[key])
+    return key
 
 
 def table_of(options: Any) -> dict[str, Any]:

@@ -194,12 +194,12 @@ def test_other_settings_are_other_networks(finished: Path) -> None:
         (("images = 30", "imges = 30"), ":1: imges: unknown option"),
         (('radii = ["1/64", "1/16"]', "radii = []"), ":4: radii: must name some, each once"),
         (("seeds = [0]", "seeds = [1, 1]"), ":3: seeds: must name some, each once"),
-        (("epochs = 8", 'epochs = "x"'), "training.schedule.epochs: 'x' is not an integer"),
-        (("epochs = 12", "epochs = -12"), "recipes.1.schedule.epochs: -12 must be at least 1"),
-        (('"ibp-long"', '"../ibp"'), "recipes.1.label: '../ibp' cannot name a folder"),
-        (('"ibp-long"', '"standard"'), "recipes.1.label: standard is there already"),
+        (("epochs = 8", 'epochs = "x"'), ":14: training.schedule.epochs: 'x' is not an integer"),
+        (("epochs = 12", "epochs = -12"), ":23: recipes.1.schedule.epochs: -12 must be at least 1"),
+        (('"ibp-long"', '"../ibp"'), ":21: recipes.1.label: '../ibp' cannot name a folder"),
+        (('"ibp-long"', '"standard"'), ":21: recipes.1.label: standard is there already"),
         (('hierarchy = "digits.hier"', ""), "training.hierarchy: missing"),
-        (('name = "ibp"', 'name = "ipb"'), "recipe.name: unknown: ipb"),
+        (('name = "ibp"', 'name = "ipb"'), ":22: recipes.1.recipe.name: unknown: ipb"),
     ],
 )
 def test_mistakes_are_told_with_their_place(tmp_path: Path, change: tuple[str, str], complaint: str) -> None:
