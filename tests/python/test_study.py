@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import os
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
 from statistics import fmean
@@ -19,7 +20,7 @@ import onnxruntime
 import pytest
 
 from pyprover.errors import UserError
-from pyprover.train.study.cells import cells
+from pyprover.train.study.cells import Basis, cells
 from pyprover.train.study.config import merged, read_study
 from pyprover.train.study.rows import Row
 from pyprover.train.study.tables import Spread, front
@@ -153,7 +154,7 @@ def test_what_is_done_is_not_done_again(finished: Path) -> None:
 
 @needs_orchestrator
 def test_a_crash_is_a_crash_and_is_tried_again(finished: Path) -> None:
-    """The orchestrator dies in one cell: it has no figures, the others keep theirs, and the next run mends it."""
+    """The orchestrator dies at one radius: no figures there, all others stay, and the next run mends it."""
     place = cell(finished, "standard", 0)
     report = place / "within-1-64.json"
     report.unlink()
@@ -162,9 +163,9 @@ def test_a_crash_is_a_crash_and_is_tried_again(finished: Path) -> None:
     liar.chmod(0o755)
     done = study(finished / "study.toml", CAISAR_EXT=str(liar))
     assert done.returncode == 4
-    assert "standard-seed0: failed: caisar-ext ended with 139: out of cheese" in done.stderr
-    assert "standard-seed0: caisar-ext ended with 139" in (finished / "results/study.md").read_text()
-    assert len(rows(finished)) == 4
+    assert "standard-seed0: failed: within 1/64: caisar-ext ended with 139: out of cheese" in done.stderr
+    assert "standard-seed0: within 1/64: caisar-ext ended with 139" in (finished / "results/study.md").read_text()
+    assert len(rows(finished)) == 6
     assert not report.exists()
     assert study(finished / "study.toml").returncode == 0
     assert len(rows(finished)) == 8
@@ -215,6 +216,23 @@ def test_a_program_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "the orchestrator" in done.stderr
     assert study(tmp_path / "study.toml", "--only", "sabr", CAISAR_EXT="true").returncode == 3
+
+
+def test_other_data_makes_figures_stale(tmp_path: Path) -> None:
+    """Nothing is done any more when the data has changed, whichever part of it."""
+    (one, _) = cells(read_study(write(tmp_path)), tmp_path / "out")
+    basis = Basis.of(one.study, "programs 1", None)
+    one.folder.mkdir(parents=True)
+    one.place.output.write_bytes(b"network")
+    one.kept_settings.write_text(one.settings)
+    data = {"digest": basis.training, "test_digest": basis.test}
+    network = {"digest": hashlib.sha256(b"network").hexdigest()}
+    one.place.card.write_text(json.dumps({"training": {"figures": {"test": {}}, "data": data, "network": network}}))
+    for radius in RADII:
+        one.answer(radius).write_text(json.dumps({"key": one.key(radius, basis)}))
+    assert one.done(basis)
+    for change in ({"training": "x"}, {"test": "x"}, {"programs": "programs 2"}):
+        assert not one.done(replace(basis, **change))
 
 
 def test_the_grid_goes_seed_by_seed(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from pyprover.errors import UserError
 
 if TYPE_CHECKING:
     from pyprover.children import Ended, Task
-    from pyprover.train.study.cells import Cell
+    from pyprover.train.study.cells import Basis, Cell
     from pyprover.train.study.config import Study
+    from pyprover.train.study.orchestrator import Orchestrator
     from pyprover.train.study.rows import Row
 
 _EPILOG = """\
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; its exit status. ``UserError`` for what the user must mend."""
-    from pyprover.train.study.cells import cells
+    from pyprover.train.study.cells import Basis, cells
     from pyprover.train.study.config import read_study
     from pyprover.train.study.orchestrator import Orchestrator
 
@@ -69,32 +70,32 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{options.study} has no recipe {unknown.pop()}", f"there are {', '.join(study.recipes)}")
     chosen = [cell for cell in cells(study, output) if not options.only or cell.label in options.only]
     orchestrator = Orchestrator.found()
+    basis = Basis.of(study, orchestrator.version, options.data_dir)
     if options.cell is not None:
-        return _run_one(next(cell for cell in chosen if cell.name == options.cell), options)
-    version = orchestrator.version
-    waiting = [cell for cell in chosen if not cell.done(version)]
+        return _run_one(next(cell for cell in chosen if cell.name == options.cell), basis, orchestrator, options)
+    waiting = [cell for cell in chosen if not cell.done(basis)]
     if options.dry_run:
         _list(chosen, waiting)
         return 0
     output.mkdir(parents=True, exist_ok=True)
     failed = _run_all(waiting, len(chosen), options)
-    rows = list(_rows([cell for cell in chosen if cell.done(version)], version))
+    rows = list(_rows(chosen, basis))
     _show(study, output, rows, failed, options)
     return 4 if failed else 0
 
 
-def _run_one(cell: Cell, options: argparse.Namespace) -> int:
+def _run_one(cell: Cell, basis: Basis, orchestrator: Orchestrator, options: argparse.Namespace) -> int:
     """The process of one cell: its last line on standard error says what went wrong."""
     import torch
 
     from pyprover.train.options import OptionError
-    from pyprover.train.study.orchestrator import CrashError, Orchestrator
+    from pyprover.train.study.orchestrator import CrashError
     from pyprover.train.study.work import work
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # as in `train`; the orchestrator's provers are processes of their own
     try:
-        work(cell, Orchestrator.found(), options.data_dir)
+        work(cell, basis, orchestrator, options.data_dir)
     except (CrashError, OptionError) as error:
         print(error, file=sys.stderr)
         return 4
@@ -141,14 +142,15 @@ def _task(cell: Cell, options: argparse.Namespace) -> Task[Cell]:
     return Task(cell, command, float("inf"), {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"})
 
 
-def _rows(done: Sequence[Cell], version: str) -> Iterator[Row]:
+def _rows(chosen: Sequence[Cell], basis: Basis) -> Iterator[Row]:
+    """The rows of all that is there, recipe by recipe."""
     from pyprover.train.study.rows import rows_of
 
-    order = {label: place for place, label in enumerate(done[0].study.recipes)} if done else {}
-    for cell in sorted(done, key=lambda cell: (order[cell.label], cell.seed)):
-        card = cell.card()
+    order = {label: place for place, label in enumerate(chosen[0].study.recipes)}
+    for cell in sorted(chosen, key=lambda cell: (order[cell.label], cell.seed)):
+        card = cell.card(basis)
         for radius in cell.study.asked.radii:
-            found = cell.found(radius, version)
+            found = None if card is None else cell.found(radius, basis)
             if card is not None and found is not None:
                 yield from rows_of(cell, radius, found, card)
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class CrashError(Exception):
 
 @dataclass(frozen=True)
 class Orchestrator:
-    """The program, and what it says of its version."""
+    """The program, and the versions of itself and of its prover."""
 
     program: str
     version: str
@@ -38,7 +39,7 @@ class Orchestrator:
         except (OSError, subprocess.CalledProcessError) as error:
             hint = "`make build` builds it; CAISAR_EXT names another one"
             raise UserError(f"the orchestrator {program} does not run: {error}", hint) from error
-        return cls(program, said.stdout.strip())
+        return cls(program, f"caisar-ext {said.stdout.strip()}, pyprover {metadata.version('pyprover')}")
 
     def verify(self, specification: Path, time_limit: float, data_dir: str | None) -> dict[str, Any]:
         """The conclusions; `CrashError` for anything but verdicts."""
