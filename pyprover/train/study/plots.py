@@ -94,8 +94,8 @@ def _levels(rows: Sequence[Row]) -> Figure:
         places = [n + (k - (len(levels) - 1) / 2) * width for n in range(len(labels))]
         means = [100 * spread.mean for spread in spreads]
         errors = [
-            [100 * (spread.mean - spread.least) for spread in spreads],
-            [100 * (spread.most - spread.mean) for spread in spreads],
+            [100 * max(0.0, spread.mean - spread.least) for spread in spreads],
+            [100 * max(0.0, spread.most - spread.mean) for spread in spreads],
         ]
         axis.bar(places, means, width, yerr=errors, error_kw={"linewidth": 0.8}, label=f"certified, {level}")
         natural = [_means(rows, label, level)[0] for label in labels]
