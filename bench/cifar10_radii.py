@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = os.environ.get("CAISAR_EXT", str(ROOT / "_build/default/caisar_ext/bin/main.exe"))
 EXAMPLE = ROOT / "examples/cifar10"
 ANIMALS = frozenset(range(2, 8))
-LIMIT = "10"
+LIMIT = "5"
 """Seconds a query: at 8/255 some stay open however long the search goes on."""
 
 

@@ -1,20 +1,24 @@
 """The examples' files agree with one another, and their scripts run."""
 
+import csv
+import hashlib
+import json
 import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 from pyprover.hierarchy.reader import read_file
-from pyprover.train.config import read_config
+from pyprover.train.config import read_config, table_of
 from pyprover.train.export import runtime_outputs
 from pyprover.train.levels import levels_of
-from pyprover.train.networks import build
+from pyprover.train.study.config import read_study
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SIGNS = EXAMPLES / "traffic_signs"
@@ -85,10 +89,47 @@ def test_the_sign_network_can_be_trained(tmp_path: Path) -> None:
     assert runtime_outputs(tmp_path / "signs.onnx", np.zeros((2, 3, 32, 32), np.float32)).shape == (2, 17)
 
 
-def test_the_cifar10_training_file_gives_a_network_of_the_shape_of_the_one_that_is_kept() -> None:
-    config = read_config(CIFAR10 / "train.toml", "levels", {})
-    network = build(config.network, (3, 32, 32), 10, ([0.5] * 3, [0.25] * 3))
-    kept = onnx.load(CIFAR10 / "cifar10.onnx").graph.initializer
-    made = [tuple(parameter.shape) for parameter in network.parameters()]
-    assert sorted(made) == sorted(tuple(tensor.dims) for tensor in kept)
-    assert set(config.recipe.build().levels) <= set(levels_of(read_file(CIFAR10 / config.hierarchy)))
+TRAINED = (
+    ("cifar10/train.toml", "levels", "cifar10/cifar10.onnx"),
+    ("mnist/near.toml", "sabr", "mnist/mnist-near.onnx"),
+    ("mnist/far.toml", "ibp", "mnist/mnist-far.onnx"),
+)
+
+
+@pytest.mark.parametrize(("training", "recipe", "network"), TRAINED, ids=lambda name: name.split("/")[-1])
+def test_networks_are_those_of_their_cards_and_training_files(training: str, recipe: str, network: str) -> None:
+    config = read_config(EXAMPLES / training, recipe, {})
+    card = json.loads((EXAMPLES / network).with_suffix(".card.json").read_text())["training"]
+    assert card["config"] == table_of(config)
+    assert card["network"]["digest"] == hashlib.sha256((EXAMPLES / network).read_bytes()).hexdigest()
+    assert {"held_out", "test"} == set(card["figures"])
+    if config.hierarchy:
+        tree = read_file((EXAMPLES / training).parent / config.hierarchy)
+        assert set(config.recipe.build().levels) <= set(levels_of(tree)) == set(card["figures"]["test"]["levels"])
+
+
+@pytest.mark.data("mnist_test.npz", "fashion_mnist_test.npz")
+def test_hierarchies_name_the_classes_of_their_data(data_dir: Path) -> None:
+    for hierarchy, data in (
+        ("mnist/digits.hier", "mnist_test.npz"),
+        ("study_fashion_mnist/fashion_mnist.hier", "fashion_mnist_test.npz"),
+    ):
+        tree = read_file(EXAMPLES / hierarchy)
+        with np.load(data_dir / data) as archive:
+            named = {min(tree.nodes[leaf].extension): tree.nodes[leaf].name for leaf in tree.leaves}
+            assert [named[index] for index in range(len(named))] == archive["class_names"].tolist()
+
+
+@pytest.mark.parametrize("study", ["study_fashion_mnist", "study_cifar10"])
+def test_studies_can_be_read_and_their_tables_are_of_them(study: str) -> None:
+    asked = read_study(EXAMPLES / study / "study.toml")
+    with (EXAMPLES / study / "results/study.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    levels = levels_of(read_file(asked.hierarchy))
+    wanted = product(asked.recipes, map(str, asked.asked.seeds), map(str, asked.asked.radii), levels)
+    assert {(r["label"], r["seed"], r["radius"], r["level"]) for r in rows} == set(wanted)
+    for row in rows:
+        card = EXAMPLES / study / f"results/cells/{row['label']}-seed{row['seed']}/net.card.json"
+        entry = json.loads(card.read_text())["training"]
+        assert entry["config"] == table_of(replace(asked.recipes[row["label"]], seed=int(row["seed"])))
+        assert float(row["accuracy"]) == pytest.approx(entry["figures"]["test"]["levels"][row["level"]]["answers"])
