@@ -91,6 +91,7 @@ def test_the_sign_network_can_be_trained(tmp_path: Path) -> None:
 
 TRAINED = (
     ("cifar10/train.toml", "levels", "cifar10/cifar10.onnx"),
+    ("cifar100/train.toml", "sabr", "cifar100/cifar100.onnx"),
     ("mnist/near.toml", "sabr", "mnist/mnist-near.onnx"),
     ("mnist/far.toml", "ibp", "mnist/mnist-far.onnx"),
 )
@@ -108,10 +109,11 @@ def test_networks_are_those_of_their_cards_and_training_files(training: str, rec
         assert set(config.recipe.build().levels) <= set(levels_of(tree)) == set(card["figures"]["test"]["levels"])
 
 
-@pytest.mark.data("mnist_test.npz", "fashion_mnist_test.npz")
+@pytest.mark.data("mnist_test.npz", "cifar100_test.npz", "fashion_mnist_test.npz")
 def test_hierarchies_name_the_classes_of_their_data(data_dir: Path) -> None:
     for hierarchy, data in (
         ("mnist/digits.hier", "mnist_test.npz"),
+        ("cifar100/cifar100.hier", "cifar100_test.npz"),
         ("study_fashion_mnist/fashion_mnist.hier", "fashion_mnist_test.npz"),
     ):
         tree = read_file(EXAMPLES / hierarchy)
