@@ -35,6 +35,7 @@ from pyprover.train.recipes.ibp import Ibp
 from pyprover.train.recipes.standard import Standard
 from pyprover.train.run import Place, perform
 from pyprover.train.schedule import Schedule
+from pyprover.train.study.config import read_study
 from tests.python.prover_process import Result, run
 from tests.python.training import LEVELS, convolutional, separable
 
@@ -361,12 +362,14 @@ def test_files_and_changes_are_read_together(file: Path) -> None:
     assert read_config(file, "ibp", {"seed": 5}).seed == 5
 
 
-def test_the_files_on_the_page_are_understood() -> None:
+def test_the_files_on_the_page_are_understood(tmp_path: Path) -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text()
-    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    *blocks, study = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     configs = [
         of_table(tomllib.loads(text), name) for text, name in zip(blocks, ("sabr", "quantized", "levels"), strict=True)
     ]
+    (tmp_path / "study.toml").write_text(study)
+    assert list(read_study(tmp_path / "study.toml").recipes) == ["ibp", "sabr-long"]
     assert configs[0].data == "digits"
     assert table_of(configs[1])["recipe"]["base"]["base"]["name"] == "ibp"
     assert configs[2].recipe.build().levels == {"class": 0.7, "cut coarse": 0.3}
