@@ -7,7 +7,8 @@ slopes of the ReLU. Bounds of a sub-problem hold there and nowhere else.
 
 What distinguishes sub-problems are two tensors (sub-problems, neurons) over the neurons that are unstable in the
 region. ``phase``: 1 active, -1 inactive, 0 not held. ``value``: the lower slope of those not held, the multiplier beta
->= 0 of those held.
+>= 0 of those held. Sub-problems may also have boxes of their own for neurons behind the first layer of ReLUs
+(`pyprover.domains.narrowing`): two more tensors, the ends.
 """
 
 from __future__ import annotations
@@ -28,17 +29,21 @@ from pyprover.domains.linear import Linearised, rewrite
 from pyprover.domains.relaxation import Lines, Places, Relaxation, Rows
 from pyprover.graph import Graph
 from pyprover.ops import Relu
-from pyprover.rounding import up32
+from pyprover.rounding import down32, up32
 
 _R = TypeVar("_R", bound=Relaxation)
 
+_NARROWEST = 1e-30
+"""Boxes narrower than this have no chord; they are of neurons that are held."""
+
 
 @dataclass(frozen=True, eq=False)
-class _Layer:
+class Layer:
     """The unstable neurons of one ReLU node.
 
-    ``places`` are their flat places in its value, ``part`` their part of what is known of all neurons. ``chord`` and
-    ``offset`` make their upper lines, ``size`` bounds their |x|; ``slopes`` (1, values) are those of all other neurons.
+    ``places`` are their flat places in its value, ``part`` their part of what is known of all neurons, ``boxed`` that
+    of the boxes of sub-problems, when there are any. ``chord`` and ``offset`` make their upper lines, ``size`` bounds
+    their |x|; ``slopes`` (1, values) are those of all other neurons.
     """
 
     position: int
@@ -49,6 +54,15 @@ class _Layer:
     offset: Tensor
     size: Tensor
     slopes: Tensor
+    boxed: slice | None = None
+
+    def upper_lines(self, box: Box) -> tuple[Tensor, Tensor]:
+        """Slopes and offsets over boxes of all boxed neurons (rows, boxed): each (rows, neurons), or (neurons,)."""
+        if self.boxed is None:
+            return self.chord, self.offset
+        lower, upper = (side[:, self.boxed].to(self.chord.dtype) for side in (box.lower, box.upper))
+        chord = (upper - self.leak * lower) / (upper - lower).clamp(min=_NARROWEST)
+        return chord, lower * (self.leak - chord)
 
 
 class _Held(torch.autograd.Function):
@@ -91,7 +105,7 @@ class HeldLines(Relaxation):
     ``costs`` receives what the upper lines cost each row.
     """
 
-    layer: _Layer
+    layer: Layer
     phase: Tensor
     free: Tensor
     upper: Tensor
@@ -100,13 +114,13 @@ class HeldLines(Relaxation):
     costs: list[Tensor]
 
     @classmethod
-    def of(cls, layer: _Layer, phase: Tensor) -> HeldLines:
-        """The lines for some phases, without values yet."""
+    def of(cls, layer: Layer, phase: Tensor, box: Box) -> HeldLines:
+        """The lines for some phases and boxes, without values yet."""
         phase = phase[:, layer.part].to(layer.chord.dtype)
         free = phase == 0
         fixed = torch.where(phase > 0, torch.ones_like(phase), layer.leak)
-        upper, offset = torch.where(free, layer.chord, fixed), torch.where(free, layer.offset, 0.0)
-        return cls(layer, phase, free, upper, offset, phase, [])
+        chord, offset = layer.upper_lines(box)
+        return cls(layer, phase, free, torch.where(free, chord, fixed), torch.where(free, offset, 0.0), phase, [])
 
     @property
     @override
@@ -126,8 +140,8 @@ class HeldLines(Relaxation):
 class Bounded:
     """Lower bounds of forms over the outputs, row r in sub-problem r.
 
-    ``value`` (rows,); ``form`` (rows, *input_shape), the bounding form over the input; ``cost`` (rows, neurons), by
-    how much the upper line of each neuron lowers the bound, at most 0.
+    ``value`` (rows,); ``form`` (rows, *input_shape), the bounding form over the input, whose least value over the
+    region that is; ``cost`` (rows, neurons), by how much the upper line of each neuron lowers the bound, at most 0.
     """
 
     value: Tensor
@@ -139,19 +153,28 @@ class Branching:
     """One region of a batch, ready to be split at its unstable ReLUs; or a part of one, at those of the region.
 
     In a part, ReLUs that are stable there are held from the start: their conditions hold in the part, not everywhere.
-    ``phase`` (neurons,) int8 says which, ``value`` (neurons,) float32 what to begin with. Bounds come in the type of
-    the forms asked about: those in float64 cover rounding, those in float32 do not.
+    ``phase`` (neurons,) int8 says which, ``value`` (neurons,) float32 what to begin with, ``boxes`` (1, boxed) float32
+    what is known of the neurons that may get boxes of their own: with ``boxed``, all behind the first layer of ReLUs.
+    Bounds come in the type of the forms asked about: those in float64 cover rounding, those in float32 do not.
     """
 
     def __init__(
-        self, bounds: RegionBounds | PartBounds, place: int, graph32: Graph, region: Branching | None = None
+        self,
+        bounds: RegionBounds | PartBounds,
+        place: int,
+        graph32: Graph,
+        region: Branching | None = None,
+        *,
+        boxed: bool = False,
     ) -> None:
         whole = bounds.linearised
         self.bounds, self.place = bounds, place
-        self.layers: dict[torch.dtype, list[_Layer]] = {}
+        self.layers: dict[torch.dtype, list[Layer]] = {}
         self.networks: dict[torch.dtype, Linearised] = {}
         chosen = None if region is None else {it.position: it.places for it in region.layers[torch.float64]}
         layers = _layers(whole, place, chosen)
+        if boxed:
+            layers = _with_boxes(layers, whole)
         for graph, dtype in ((whole.graph, torch.float64), (graph32, torch.float32)):
             lines = {p: _taken(r, place, dtype) for p, r in whole.relaxations.items()}
             box = Box(*(side[place : place + 1].to(dtype) for side in (whole.input.lower, whole.input.upper)))
@@ -166,15 +189,24 @@ class Branching:
         self.slope = torch.cat([torch.zeros(0), *(self._slope(layer) for layer in layers)]).maximum(self.leak)
         self.phase = torch.cat([torch.zeros(0, dtype=torch.int8), *(self._phase(layer) for layer in layers)])
         self.value = torch.where(self.phase == 0, self.slope, 0.0)
+        ends = [self._ends(layer) for layer in layers if layer.boxed is not None]
+        self.boxes = Box(*(torch.cat([torch.zeros(1, 0), *(end[k] for end in ends)], 1) for k in (0, 1)))
 
-    def _phase(self, layer: _Layer) -> Tensor:
+    def _ends(self, layer: Layer) -> tuple[Tensor, Tensor]:
+        """The boxes of a layer's neurons, outward in float32: each (1, neurons)."""
+        lines = self.networks[torch.float64].relaxations[layer.position]
+        assert isinstance(lines, BoxedLines)
+        lower, upper = (side.flatten()[layer.places].numpy() for side in (lines.lower, lines.upper))
+        return torch.from_numpy(down32(lower))[None], torch.from_numpy(up32(upper))[None]
+
+    def _phase(self, layer: Layer) -> Tensor:
         lines = self.networks[torch.float64].relaxations[layer.position]
         if not isinstance(lines, BoxedLines):
             return torch.zeros(len(layer.places), dtype=torch.int8)
         lower, upper = (side.flatten()[layer.places] for side in (lines.lower, lines.upper))
         return torch.where(lower >= 0, 1, torch.where(upper <= 0, -1, 0)).to(torch.int8)
 
-    def _slope(self, layer: _Layer) -> Tensor:
+    def _slope(self, layer: Layer) -> Tensor:
         lines = self.networks[torch.float32].relaxations[layer.position]
         assert isinstance(lines, Lines)
         return lines.lower_slope.flatten()[layer.places]
@@ -192,9 +224,9 @@ class Branching:
             found[layer.position][layer.places] = phase[layer.part].to(torch.float64)
         return found
 
-    def held(self, phase: Tensor, dtype: torch.dtype) -> Held:
-        """Sub-problems with phases (sub-problems, neurons)."""
-        lines = [HeldLines.of(layer, phase) for layer in self.layers[dtype]]
+    def held(self, phase: Tensor, dtype: torch.dtype, box: Box | None = None) -> Held:
+        """Sub-problems with phases (sub-problems, neurons) and boxes (sub-problems, boxed)."""
+        lines = [HeldLines.of(layer, phase, box or self.boxes) for layer in self.layers[dtype]]
         return Held(self.networks[dtype], lines)
 
 
@@ -226,7 +258,7 @@ class Held:
         return Bounded(torch.where(bound.isnan(), -torch.inf, bound), form.detach(), cost)
 
 
-def _layers(network: Linearised, place: int, chosen: Mapping[int, Tensor] | None) -> list[_Layer]:
+def _layers(network: Linearised, place: int, chosen: Mapping[int, Tensor] | None) -> list[Layer]:
     """The ReLU nodes of which some neuron is unstable in a region, or chosen: flat places by node position."""
     layers, count = [], 0
     for position, whole in sorted(network.relaxations.items()):
@@ -242,21 +274,34 @@ def _layers(network: Linearised, place: int, chosen: Mapping[int, Tensor] | None
         chord, offset, size = (
             values.flatten()[places] for values in (lines.upper_slope, lines.upper_offset, lines.size)
         )
-        layers.append(_Layer(position, op.slope, places, part, chord, offset, size, lines.upper_slope.flatten(1)))
+        layers.append(Layer(position, op.slope, places, part, chord, offset, size, lines.upper_slope.flatten(1)))
     return layers
 
 
-def _leaks(layer: _Layer) -> Tensor:
+def _with_boxes(layers: Sequence[Layer], network: Linearised) -> list[Layer]:
+    """The layers, those whose sub-problems may have boxes marked: none where some box is not known."""
+    first = min(network.relaxations)
+    if not all(isinstance(network.relaxations[layer.position], BoxedLines) for layer in layers):
+        return list(layers)
+    found, count = [], 0
+    for layer in layers:
+        behind = slice(count, count + (len(layer.places) if layer.position > first else 0))
+        found.append(replace(layer, boxed=behind if layer.position > first else None))
+        count = behind.stop
+    return found
+
+
+def _leaks(layer: Layer) -> Tensor:
     """The least slope of each neuron in float32, rounded up: a lower slope below it is not sound."""
     return torch.full((len(layer.places),), float(up32(np.array([layer.leak]))[0]))
 
 
-def _converted(layer: _Layer, dtype: torch.dtype) -> _Layer:
+def _converted(layer: Layer, dtype: torch.dtype) -> Layer:
     names = ("chord", "offset", "size", "slopes")
     return replace(layer, **{name: getattr(layer, name).to(dtype) for name in names})
 
 
-def _slack(whole: Linearised, place: int, layers: Sequence[_Layer]) -> list[Tensor | None]:
+def _slack(whole: Linearised, place: int, layers: Sequence[Layer]) -> list[Tensor | None]:
     """The region's slack, with lower slopes of up to 1 in the layers that can be held."""
     slack = [None if values is None else values[place : place + 1] for values in whole.slack]
     for layer in layers:

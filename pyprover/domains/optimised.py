@@ -8,8 +8,9 @@ gave. Ascent is in float32; the bounds are then computed in float64, with the li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from pyprover.domains.activations import BoxedLines
 from pyprover.domains.analysis import RegionBounds
 from pyprover.domains.base import Box
 from pyprover.domains.families import Family, family_of, in_float32, mapped
-from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds
+from pyprover.domains.linear import RELAXATIONS, UNSTABLE, Linearised, block_size, lower_bounds, rewrite
 from pyprover.domains.relaxation import Places, Rows
 
 Left = Callable[[], float]
@@ -77,14 +78,24 @@ class Tunable:
 
         Differentiable in the forms and in the parameters (rows, parameters).
         """
+        return lower_bounds(self._with_lines(value, parameters), value, _about_one_region(coef))
+
+    def forms(self, value: int, coef: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """Forms over the input (rows, *input_shape) and constants (rows,) that have these bounds."""
+        return rewrite(self._with_lines(value, parameters), value, _about_one_region(coef))
+
+    def _with_lines(self, value: int, parameters: Tensor) -> Linearised:
         relaxations, first = dict(self.network.relaxations), 0
         for position, family in self.families.items():
             if position < value:
                 last = first + len(family.start)
                 relaxations[position] = family.lines(parameters[:, first:last])
                 first = last
-        rows = Rows(Places(torch.zeros(len(coef), dtype=torch.int64)), coef)
-        return lower_bounds(replace(self.network, relaxations=relaxations), value, rows)
+        return replace(self.network, relaxations=relaxations)
+
+
+def _about_one_region(coef: Tensor) -> Rows:
+    return Rows(Places(torch.zeros(len(coef), dtype=torch.int64)), coef)
 
 
 class Adam:
@@ -182,9 +193,9 @@ def tightened(sides_of: Callable[[Tensor], Sides], box: Box, unstable: Tensor, s
     neurons = neurons[torch.minimum(-lower, upper)[neurons].argsort(descending=True)]
     for chosen in torch.split(neurons, max(1, _BLOCKS_AT_ONCE * size // 2)):
         if len(chosen) and spare():
-            sides = sides_of(_both_sides(chosen, box))
+            sides = sides_of(both_sides(chosen, box.lower.shape[1:]))
             width = upper[chosen] - lower[chosen]
-            parameters = _ascend(sides, width.float(), spare)
+            parameters = ascend(sides, width.float(), spare)
             with torch.no_grad():
                 below, above = sides.bounds(torch.arange(2 * len(chosen)), parameters.double()).chunk(2)
             lower[chosen] = torch.maximum(lower[chosen], below)
@@ -192,16 +203,16 @@ def tightened(sides_of: Callable[[Tensor], Sides], box: Box, unstable: Tensor, s
     return Box(lower.reshape(box.lower.shape), upper.reshape(box.upper.shape))
 
 
-def _both_sides(neurons: Tensor, box: Box) -> Tensor:
-    """Forms (2 neurons, *shape): each neuron, then the opposite of each."""
+def both_sides(neurons: Tensor, shape: Sequence[int]) -> Tensor:
+    """Forms (2 neurons, *shape) over a value of a shape: each neuron, then the opposite of each."""
     count = len(neurons)
-    coef = torch.zeros(2 * count, box.lower.numel(), dtype=box.lower.dtype)
+    coef = torch.zeros(2 * count, prod(shape), dtype=torch.float64)
     coef[torch.arange(count), neurons] = 1.0
     coef[torch.arange(count, 2 * count), neurons] = -1.0
-    return coef.reshape(-1, *box.lower.shape[1:])
+    return coef.reshape(-1, *shape)
 
 
-def _ascend(sides: Sides, width: Tensor, spare: Spare) -> Tensor:
+def ascend(sides: Sides, width: Tensor, spare: Spare) -> Tensor:
     """The best parameters found for the two sides of neurons: (2 neurons, parameters).
 
     A neuron is left once a side shows it stable, a row once it hardly gains; ``width`` (neurons,) is the scale.

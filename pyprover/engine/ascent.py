@@ -13,15 +13,21 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from pyprover.domains.base import Box
 from pyprover.domains.branching import Bounded, Branching
 from pyprover.engine.case import Case, Forms
 from pyprover.engine.weights import project, rounding_error
 
-_RATE = 0.05
-_FRESH_RATE = 0.1
-"""The first step of multipliers that are still 0: what earlier ascents left is lost by steps as large."""
+_SLOPE_RATE = 0.15
+_MULTIPLIER_RATE = 1.5
+"""The steps of slopes, and of multipliers: these in units of the coefficient of the neuron that costs most."""
 
-_DECAY = (0.9, 0.999)
+_ANY = 0.05
+"""In place of that coefficient where nothing costs anything."""
+
+_DECAY = (0.5, 0.99)
+"""Of the moments of Adam: few steps are made, from where the parent's ended, so that momentum would come too late."""
+
 _TARGET = 0.05
 
 
@@ -29,15 +35,23 @@ _TARGET = 0.05
 class SubProblems:
     """Sub-problems of several cases; row r is about case ``case[r]``.
 
-    ``phase`` (rows, neurons) int8 and ``value`` (rows, neurons) float32: see `pyprover.domains.branching`; ``weights``
-    (rows, margins) float32, 0 where a case has fewer margins; ``bound`` (rows,) float32, the best known.
+    ``phase`` (rows, neurons) int8, ``value`` (rows, neurons) float32, and ``lower`` and ``upper`` (rows, boxed) float32:
+    see `pyprover.domains.branching`; ``weights`` (rows, margins) float32, 0 where a case has fewer margins; ``bound``
+    (rows,) float32, the best known.
     """
 
     case: Tensor
     phase: Tensor
     value: Tensor
+    lower: Tensor
+    upper: Tensor
     weights: Tensor
     bound: Tensor
+
+    @property
+    def box(self) -> Box:
+        """The boxes of its own."""
+        return Box(self.lower, self.upper)
 
     def __len__(self) -> int:
         return len(self.bound)
@@ -79,22 +93,28 @@ class Ascent:
         """The region itself, with all weight on one margin."""
         weights = torch.zeros(1, self.forms.valid.shape[1])
         weights[0, margin] = 1
-        phase, value = self.branching.phase[None], self.branching.value[None]
-        return SubProblems(torch.tensor([case]), phase, value, weights, torch.full((1,), -torch.inf))
+        phase, value, box = self.branching.phase[None], self.branching.value[None], self.branching.boxes
+        bound = torch.full((1,), -torch.inf)
+        return SubProblems(torch.tensor([case]), phase, value, box.lower, box.upper, weights, bound)
 
     def conclude(self, some: SubProblems) -> Tensor:
         """Bounds (rows,) in float64, rounding included."""
+        return self.concluded(some).value
+
+    def concluded(self, some: SubProblems) -> Bounded:
+        """The same, with the forms that have them."""
         forms = self.forms.of_cases(some.case)
         weights = some.weights.double()
         coef = torch.einsum("rm,rmo->ro", weights, forms.weights)
-        held = self.branching.held(some.phase, torch.float64)
-        bound = held.bounds(coef, some.value.double()).value
-        return bound + (weights * forms.constants).sum(1) - rounding_error(held.network.output_slack, forms, weights)
+        held = self.branching.held(some.phase, torch.float64, some.box)
+        found = held.bounds(coef, some.value.double())
+        error = rounding_error(held.network.output_slack, forms, weights)
+        return replace(found, value=found.value + (weights * forms.constants).sum(1) - error)
 
     def estimate(self, some: SubProblems) -> Bounded:
         """Bounds in float32, rounding apart."""
         coef, constant = self.combined(some.case, some.weights)
-        bounded = self.branching.held(some.phase, torch.float32).bounds(coef, some.value)
+        bounded = self.branching.held(some.phase, torch.float32, some.box).bounds(coef, some.value)
         return replace(bounded, value=bounded.value + constant)
 
     def combined(self, case: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,11 +141,11 @@ class _Climb:
         self.ascent = ascent
         self.best = start
         phase = start.phase.float()
-        self.held = ascent.branching.held(phase, torch.float32)
-        free = phase == 0
+        self.held = ascent.branching.held(phase, torch.float32, start.box)
+        self.free = free = phase == 0
         self.floor = torch.where(free, ascent.branching.leak, 0.0)
         self.ceiling = torch.where(free, 1.0, torch.inf)
-        self.rate = torch.where(free | (start.value != 0), _RATE, _FRESH_RATE)
+        self.rate = torch.zeros_like(start.value)
         self.value, self.weights = start.value, start.weights
         self.first, self.second = torch.zeros_like(self.value), torch.zeros_like(self.value)
         self.bound = start.bound
@@ -155,9 +175,19 @@ class _Climb:
             self.bound.sum().backward()  # type: ignore[no-untyped-call]
         value, weights = self.value, self.weights
         assert value.grad is not None
+        if step == 0:
+            self.rate = self._rates()
         self._adam(step, value.detach(), value.grad)
         if weights.grad is not None:
             self._towards(weights.detach(), weights.grad, self.bound.detach())
+
+    def _rates(self) -> Tensor:
+        """The steps of all that moves (rows, neurons), by what was evaluated first."""
+        assert self.last is not None
+        offset = torch.cat([lines.offset for lines in self.held.lines], 1)
+        cost, most = self.last.cost.min(1, keepdim=True)
+        coef = torch.where(cost < 0, -cost / offset.gather(1, most), _ANY)
+        return torch.where(self.free, _SLOPE_RATE, _MULTIPLIER_RATE * coef)
 
     def _adam(self, step: int, value: Tensor, gradient: Tensor) -> None:
         one, two = _DECAY

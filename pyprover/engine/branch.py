@@ -12,7 +12,7 @@ and when it closes, the case holds nowhere, which is all that it shows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from pyprover.domains.analysis import Check, PartBounds, RegionBounds
 from pyprover.domains.branching import Bounded, Branching
+from pyprover.domains.narrowing import Narrowing
 from pyprover.engine.ascent import Ascent, SubProblems, halves, joined
 from pyprover.engine.case import Case
 from pyprover.engine.exact import Candidate, Excluded, Part, decide
@@ -36,7 +37,11 @@ AT_ONCE = 64
 """Sub-problems split at once: enough that arithmetic outweighs the calls, few enough to stay near best-first."""
 
 _FIRST_STEPS = 30
-_STEPS = 5
+_STEPS = 6
+_EASY = 256
+_TUNE = 6
+_ROUNDS = 12
+_WORTH = 0.08
 """Evaluations of a sub-problem: halves go on from where their parent ended, which further ones would help less."""
 
 
@@ -72,7 +77,7 @@ def branch(site: Site, refuter: Refuter, check: Check) -> None:
     Cases that share bounds are searched together; a batch of each search follows on one of the others.
     """
     graph32 = refuter.network.graph32
-    region = Branching(site.bounds, site.place, graph32)
+    region = Branching(site.bounds, site.place, graph32, boxed=True)
     if region.neurons == 0:
         return
     owners = _owners(site.progress)
@@ -80,7 +85,7 @@ def branch(site: Site, refuter: Refuter, check: Check) -> None:
     apart = {supposed.case for supposed in parts}
     cases = [case for case in owners if case not in apart]
     trees = [_Trees(region, cases)] if cases else []
-    trees += [_Trees(Branching(it.bounds, 0, graph32, region), [it.case]) for it in parts]
+    trees += [_Trees(Branching(it.bounds, 0, graph32, region, boxed=True), [it.case]) for it in parts]
     searches = [_Search(site.progress, refuter, some, owners, MOST_BYTES // len(trees)) for some in trees]
     with torch.no_grad():
         for search in searches:
@@ -96,11 +101,13 @@ class _Trees:
     branching: Branching
     cases: Sequence[Case]
 
-    def cover(self, k: int, least: float) -> Cover:
-        """What a closed tree of a case shows; ``least``: the least bound of its leaves, infinite when all are empty."""
-        if isinstance(self.branching.bounds, PartBounds):
-            (case,) = self.cases
-            return Cover.by_contradiction(case)
+    def cover(self, k: int, least: float, *, narrowed: bool) -> Cover:
+        """What a closed tree of a case shows; ``least``: the least bound of its leaves, infinite when all are empty.
+
+        ``narrowed``: boxes of leaves hold only where the case does.
+        """
+        if narrowed or isinstance(self.branching.bounds, PartBounds):
+            return Cover.by_contradiction(self.cases[k])
         return Cover({self.cases[k]: least})
 
 
@@ -115,6 +122,9 @@ class _Search:
         self.owner = [owner[case] for case in self.cases]
         self.ascent = Ascent.of(self.branching, self.cases, self.progress.classes)
         self.programs = Programs.of(self.branching, self.ascent.forms)
+        self.taken = [0] * len(self.cases)
+        self.narrowing: dict[int, Narrowing] = {}
+        self.tune_at: dict[int, int] = {}
         self.least = [inf] * len(self.cases)
         self.given_up: set[int] = set()
         self.waiting = Waiting(most_bytes)
@@ -136,7 +146,11 @@ class _Search:
         for cases in live:
             check()
             parents, neuron = self.waiting.take(cases, max(1, AT_ONCE // len(live)))
-            self._bound(halves(parents, neuron), _STEPS)
+            for case in parents.case.unique().tolist():
+                own = parents.case == case
+                some, split = self._narrowed(parents.only(own), neuron[own])
+                if len(some):
+                    self._bound(halves(some, split), _STEPS)
         self._close()
         return True
 
@@ -149,6 +163,50 @@ class _Search:
             if bool(mask.any()):
                 masks.append(mask)
         return masks
+
+    def _narrowed(self, some: SubProblems, neuron: Tensor) -> tuple[SubProblems, Tensor]:
+        """The sub-problems of a case that stay open, with boxes narrowed while that pays; and where to split these."""
+        (case,) = some.case.unique().tolist()
+        self.taken[case] += len(some)
+        narrowing = self._narrowing(case, some)
+        if narrowing is None:
+            return some, neuron
+        found = []
+        for left in reversed(range(_ROUNDS)):
+            known = self.ascent.concluded(some)
+            phase, box, empty = narrowing.narrow(some.phase, some.box, known)
+            value = torch.where((phase != 0) & (some.phase == 0), 0.0, some.value)
+            bound = torch.full_like(some.bound, -torch.inf)
+            some = replace(some, phase=phase, value=value, lower=box.lower, upper=box.upper, bound=bound).only(~empty)
+            before = known.value[~empty]
+            if not len(some):
+                break
+            some, last, bound = self._bounded(some, _STEPS)
+            again = (some.bound - before > -_WORTH * before) & (left > 0)
+            done = (bound <= 0) & ~again
+            found.append((some.only(done), last.cost[done]))
+            some = some.only((bound <= 0) & again)
+            if not len(some):
+                break
+        return self._to_split(joined([it for it, _ in found]), torch.cat([c for _, c in found])) if found else (some, neuron[:0])
+
+    def _narrowing(self, case: int, some: SubProblems) -> Narrowing | None:
+        """What narrows the boxes of sub-problems of a case: nothing while these are few, then tuned to some of them."""
+        taken = self.taken[case]
+        if self.programs is not None or taken < _EASY:
+            return None
+        if taken >= self.tune_at.get(case, 0):
+            self.tune_at[case] = taken * _TUNE
+            self.narrowing[case] = Narrowing(self.branching, self.ascent.concluded(some), lambda: True)
+        return self.narrowing[case]
+
+    def _to_split(self, left: SubProblems, cost: Tensor) -> tuple[SubProblems, Tensor]:
+        """Sub-problems in which something can be held, and the ReLU to hold; the others are decided."""
+        free = left.phase == 0
+        splittable = free.any(1)
+        for row in (~splittable).nonzero().flatten().tolist():
+            self._decide(left.only(slice(row, row + 1)))
+        return left.only(splittable), torch.where(free, cost, torch.inf)[splittable].argmin(1)
 
     def _bound(self, some: SubProblems, steps: int) -> None:
         """Bound sub-problems; keep those that stay open."""
@@ -175,14 +233,8 @@ class _Search:
     def _keep(self, left: SubProblems, last: Bounded) -> None:
         """Look for witnesses in open sub-problems, and choose where to split them."""
         self._refute(left, last.form)
-        free = left.phase == 0
-        splittable = free.any(1)
-        for row in (~splittable).nonzero().flatten().tolist():
-            self._decide(left.only(slice(row, row + 1)))
-        rows = splittable.nonzero().flatten()
-        if len(rows):
-            left = left.only(rows)
-            neuron = torch.where(free, last.cost, torch.inf)[rows].argmin(1)
+        left, neuron = self._to_split(left, last.cost)
+        if len(left):
             self.waiting.put(left, neuron)
 
     def _decide(self, leaf: SubProblems) -> None:
@@ -222,7 +274,7 @@ class _Search:
         here = self.waiting.cases()
         for k, case in enumerate(self.cases):
             if not (k in here or k in self.given_up or self.progress.ledger.excludes(case)):
-                self.progress.ledger.record_cover(self.trees.cover(k, self.least[k]))
+                self.progress.ledger.record_cover(self.trees.cover(k, self.least[k], narrowed=k in self.narrowing))
         self.progress.settle_proven("branch")
         for k in here:
             if k in self.given_up or self.progress.ledger.excludes(self.cases[k]):

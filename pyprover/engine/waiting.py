@@ -35,6 +35,8 @@ class Waiting:
             "case": some.case,
             "phase": some.phase,
             "value": some.value,
+            "lower": some.lower,
+            "upper": some.upper,
             "weights": some.weights,
             "neuron": neuron,
         }
