@@ -30,7 +30,7 @@ _READS = 40_000
 _LEAST = 8
 """In each layer of each sub-problem, the neurons whose upper lines cost most: as many as together read so much."""
 
-_FACTORS = (2.0, 5.0, 12.0, 30.0)
+_FACTORS = (3.0, 8.0, 24.0)
 """Multipliers tried, where 1 makes both forms equally large over the region: most often the best is among these."""
 
 _REACH = 40.0

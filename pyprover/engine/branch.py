@@ -12,7 +12,7 @@ and when it closes, the case holds nowhere, which is all that it shows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 
 import numpy as np
@@ -38,10 +38,11 @@ AT_ONCE = 64
 
 _FIRST_STEPS = 30
 _STEPS = 6
+_AGAIN = 3
 _EASY = 256
 _TUNE = 6
 _ROUNDS = 12
-_WORTH = 0.08
+_WORTH = 0.05
 """Evaluations of a sub-problem: halves go on from where their parent ended, which further ones would help less."""
 
 
@@ -61,6 +62,7 @@ class Site:
     bounds: RegionBounds
     place: int
     supposed: Sequence[Supposed] = ()
+    searches: list[_Search] = field(default_factory=list)
 
 
 def few_relus(site: Site, refuter: Refuter) -> bool:
@@ -74,24 +76,34 @@ def few_relus(site: Site, refuter: Refuter) -> bool:
 def branch(site: Site, refuter: Refuter, check: Check) -> None:
     """Search until each open property is decided; ``check`` raises to end it before, and what is decided stays.
 
+    Called again with the same site, it goes on from there.
+
     Cases that share bounds are searched together; a batch of each search follows on one of the others.
     """
+    searches = site.searches
+    with torch.no_grad():
+        if not searches:
+            searches += _started(site, refuter, check)
+        while searches:
+            searches[:] = [search for search in searches if search.advance(check)]
+
+
+def _started(site: Site, refuter: Refuter, check: Check) -> list[_Search]:
+    """The searches of a region, with its cases bounded once."""
     graph32 = refuter.network.graph32
     region = Branching(site.bounds, site.place, graph32, boxed=True)
-    if region.neurons == 0:
-        return
     owners = _owners(site.progress)
+    if region.neurons == 0 or not owners:
+        return []
     parts = [supposed for supposed in site.supposed if supposed.case in owners]
     apart = {supposed.case for supposed in parts}
     cases = [case for case in owners if case not in apart]
     trees = [_Trees(region, cases)] if cases else []
     trees += [_Trees(Branching(it.bounds, 0, graph32, region, boxed=True), [it.case]) for it in parts]
     searches = [_Search(site.progress, refuter, some, owners, MOST_BYTES // len(trees)) for some in trees]
-    with torch.no_grad():
-        for search in searches:
-            search.start(check)
-        while searches:
-            searches = [search for search in searches if search.advance(check)]
+    for search in searches:
+        search.start(check)
+    return searches
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +193,7 @@ class _Search:
             before = known.value[~empty]
             if not len(some):
                 break
-            some, last, bound = self._bounded(some, _STEPS)
+            some, last, bound = self._bounded(some, _AGAIN)
             again = (some.bound - before > -_WORTH * before) & (left > 0)
             done = (bound <= 0) & ~again
             found.append((some.only(done), last.cost[done]))

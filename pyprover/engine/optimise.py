@@ -75,7 +75,7 @@ def suppose(site: Site, until: Deadline) -> Site:
                 found[case] = supposed
             elif not progress.ledger.excludes(case):
                 break
-    return Site(progress, bounds, 0, list(found.values()))
+    return Site(progress, bounds, 0, list(found.values())) if found else site
 
 
 def _goals(progress: Progress) -> list[list[Case]]:
