@@ -13,7 +13,7 @@ region. ``phase``: 1 active, -1 inactive, 0 not held. ``value``: the lower slope
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from pyprover.domains.activations import BoxedLines
-from pyprover.domains.analysis import PartBounds, RegionBounds
+from pyprover.domains.analysis import RegionBounds
 from pyprover.domains.base import Box, gamma
 from pyprover.domains.linear import Linearised, rewrite
 from pyprover.domains.relaxation import Lines, Places, Relaxation, Rows
@@ -150,20 +150,18 @@ class Bounded:
 
 
 class Branching:
-    """One region of a batch, ready to be split at its unstable ReLUs; or a part of one, at those of the region.
+    """One region of a batch, ready to be split at its unstable ReLUs.
 
-    In a part, ReLUs that are stable there are held from the start: their conditions hold in the part, not everywhere.
-    ``phase`` (neurons,) int8 says which, ``value`` (neurons,) float32 what to begin with, ``boxes`` (1, boxed) float32
-    what is known of the neurons that may get boxes of their own: with ``boxed``, all behind the first layer of ReLUs.
+    ``slope`` (neurons,) float32: the lower slopes to begin with. ``boxes`` (1, boxed) float32: what is known of the
+    neurons that may get boxes of their own: with ``boxed``, all behind the first layer of ReLUs, otherwise none.
     Bounds come in the type of the forms asked about: those in float64 cover rounding, those in float32 do not.
     """
 
     def __init__(
         self,
-        bounds: RegionBounds | PartBounds,
+        bounds: RegionBounds,
         place: int,
         graph32: Graph,
-        region: Branching | None = None,
         *,
         boxed: bool = False,
     ) -> None:
@@ -171,8 +169,7 @@ class Branching:
         self.bounds, self.place = bounds, place
         self.layers: dict[torch.dtype, list[Layer]] = {}
         self.networks: dict[torch.dtype, Linearised] = {}
-        chosen = None if region is None else {it.position: it.places for it in region.layers[torch.float64]}
-        layers = _layers(whole, place, chosen)
+        layers = _layers(whole, place)
         if boxed:
             layers = _with_boxes(layers, whole)
         for graph, dtype in ((whole.graph, torch.float64), (graph32, torch.float32)):
@@ -187,8 +184,6 @@ class Branching:
         self.neurons = sum(len(layer.places) for layer in layers)
         self.leak = torch.cat([torch.zeros(0), *(_leaks(layer) for layer in layers)])
         self.slope = torch.cat([torch.zeros(0), *(self._slope(layer) for layer in layers)]).maximum(self.leak)
-        self.phase = torch.cat([torch.zeros(0, dtype=torch.int8), *(self._phase(layer) for layer in layers)])
-        self.value = torch.where(self.phase == 0, self.slope, 0.0)
         ends = [self._ends(layer) for layer in layers if layer.boxed is not None]
         self.boxes = Box(*(torch.cat([torch.zeros(1, 0), *(end[k] for end in ends)], 1) for k in (0, 1)))
 
@@ -198,13 +193,6 @@ class Branching:
         assert isinstance(lines, BoxedLines)
         lower, upper = (side.flatten()[layer.places].numpy() for side in (lines.lower, lines.upper))
         return torch.from_numpy(down32(lower))[None], torch.from_numpy(up32(upper))[None]
-
-    def _phase(self, layer: Layer) -> Tensor:
-        lines = self.networks[torch.float64].relaxations[layer.position]
-        if not isinstance(lines, BoxedLines):
-            return torch.zeros(len(layer.places), dtype=torch.int8)
-        lower, upper = (side.flatten()[layer.places] for side in (lines.lower, lines.upper))
-        return torch.where(lower >= 0, 1, torch.where(upper <= 0, -1, 0)).to(torch.int8)
 
     def _slope(self, layer: Layer) -> Tensor:
         lines = self.networks[torch.float32].relaxations[layer.position]
@@ -258,8 +246,8 @@ class Held:
         return Bounded(torch.where(bound.isnan(), -torch.inf, bound), form.detach(), cost)
 
 
-def _layers(network: Linearised, place: int, chosen: Mapping[int, Tensor] | None) -> list[Layer]:
-    """The ReLU nodes of which some neuron is unstable in a region, or chosen: flat places by node position."""
+def _layers(network: Linearised, place: int) -> list[Layer]:
+    """The ReLU nodes of which some neuron is unstable in a region."""
     layers, count = [], 0
     for position, whole in sorted(network.relaxations.items()):
         op = network.graph.nodes[position].op
@@ -267,7 +255,7 @@ def _layers(network: Linearised, place: int, chosen: Mapping[int, Tensor] | None
             continue
         lines = _taken(whole, place, torch.float64)
         unstable = (lines.upper_offset != 0) | (lines.lower_slope != lines.upper_slope)
-        places = unstable.flatten().nonzero().flatten() if chosen is None else chosen.get(position, torch.zeros(0))
+        places = unstable.flatten().nonzero().flatten()
         if not len(places):
             continue
         part = slice(count, count := count + len(places))

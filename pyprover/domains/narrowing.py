@@ -17,14 +17,13 @@ from math import prod
 
 import torch
 from torch import Tensor
-
 from typing_extensions import override
 
 from pyprover.domains.activations import BoxedLines
 from pyprover.domains.base import Box, gamma
 from pyprover.domains.branching import Bounded, Branching, Layer
 from pyprover.domains.linear import block_size
-from pyprover.domains.optimised import Sides, Spare, Tunable, ascend, both_sides
+from pyprover.domains.optimised import ASCENT_STEPS, Sides, Spare, Tunable, ascend, both_sides
 
 _READS = 40_000
 _LEAST = 8
@@ -58,6 +57,11 @@ class Narrowing:
         layers = [layer for layer in branching.layers[torch.float64] if layer.boxed is not None]
         found = [(layer, _Forms.of(branching, layer, half_space, spare)) for layer in layers]
         self.layers = [(layer, forms) for layer, forms in found if forms is not None]
+
+    @staticmethod
+    def work(branching: Branching) -> int:
+        """About how many evaluations of sub-problems tuning costs."""
+        return 2 * ASCENT_STEPS * branching.boxes.lower.shape[1]
 
     def narrow(self, phase: Tensor, box: Box, bounded: Bounded) -> tuple[Tensor, Box, Tensor]:
         """Phases and boxes where the case holds, and where nothing is left: mask (sub-problems,).
@@ -149,13 +153,13 @@ class _Forms:
         exact = Tunable.of(network)
         rough, width = exact.rough(), (lines.upper - lines.lower).flatten().float()
         coefs, constants = [], []
-        for places in layer.places.split(max(1, 2 * block_size(network.graph, source))):
+        for places in torch.split(layer.places, max(1, 2 * block_size(network.graph, source))):
             sides = _SidesBehind(exact, rough, source, both_sides(places, network.graph.shapes[source]), half_space)
             parameters = ascend(sides, width[places], spare)
             with torch.no_grad():
                 coef, constant = sides.forms(torch.arange(2 * len(places)), parameters.double())
-            coefs.append(coef.float().unflatten(0, (2, -1)).transpose(0, 1))
-            constants.append(constant.float().unflatten(0, (2, -1)).T)
+            coefs.append(coef.float().reshape(2, len(places), features).transpose(0, 1))
+            constants.append(constant.float().reshape(2, len(places)).T)
         coef = torch.cat(coefs)
         read = (coef != 0).any(1)
         index = read.byte().argsort(1, descending=True)[:, : int(read.sum(1).amax())]

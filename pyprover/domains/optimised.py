@@ -32,7 +32,7 @@ _DECAY = 0.95
 _FIRST_MOMENT, _SECOND_MOMENT = 0.9, 0.999
 _TINY = 1e-8
 
-_STEPS = 20
+ASCENT_STEPS = 20
 _CHECK_EVERY = 5
 _LEAST_GAIN = 0.02
 """Rows that gained less than this part of their interval between two checks are left as they are."""
@@ -222,7 +222,7 @@ def ascend(sides: Sides, width: Tensor, spare: Spare) -> Tensor:
     last_check = best_bound.clone()
     active, parameters = torch.arange(len(best)), best
     adam = Adam(parameters, sides.rates())
-    for step in range(_STEPS):
+    for step in range(ASCENT_STEPS):
         parameters = parameters.detach().requires_grad_()
         with torch.enable_grad():
             bound = sides.bounds(active, parameters)

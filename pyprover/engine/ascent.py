@@ -93,8 +93,8 @@ class Ascent:
         """The region itself, with all weight on one margin."""
         weights = torch.zeros(1, self.forms.valid.shape[1])
         weights[0, margin] = 1
-        phase, value, box = self.branching.phase[None], self.branching.value[None], self.branching.boxes
-        bound = torch.full((1,), -torch.inf)
+        value, box = self.branching.slope[None], self.branching.boxes
+        phase, bound = torch.zeros_like(value, dtype=torch.int8), torch.full((1,), -torch.inf)
         return SubProblems(torch.tensor([case]), phase, value, box.lower, box.upper, weights, bound)
 
     def conclude(self, some: SubProblems) -> Tensor:

@@ -5,14 +5,15 @@ open property. A sub-problem in which every ReLU is held is decided by a linear 
 for groups, too. The ReLU to hold is the one whose upper line costs the bound most (BaBSR: Bunel et al., *Branch and
 bound for piecewise linear neural network verification*, JMLR 2020); `bench/splitting.md` says what else was measured.
 
-A case may have bounds of its own, which hold where it does (`pyprover.engine.optimise`). Its tree is over these then,
-and when it closes, the case holds nowhere, which is all that it shows.
+When a case has cost some work, the boxes of its sub-problems are narrowed to where it holds before they are split
+(`pyprover.domains.narrowing`). When its tree closes then, the case holds nowhere, which is all that it shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 
 import numpy as np
@@ -20,17 +21,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pyprover.domains.analysis import Check, PartBounds, RegionBounds
+from pyprover.domains.analysis import Check, RegionBounds
 from pyprover.domains.branching import Bounded, Branching
 from pyprover.domains.narrowing import Narrowing
 from pyprover.engine.ascent import Ascent, SubProblems, halves, joined
 from pyprover.engine.case import Case
 from pyprover.engine.exact import Candidate, Excluded, Part, decide
 from pyprover.engine.ledger import Cover
-from pyprover.engine.problem import Progress
+from pyprover.engine.network import Network
+from pyprover.engine.problem import OutOfTimeError, Progress
 from pyprover.engine.programs import Programs
 from pyprover.engine.refute import Refuter
-from pyprover.engine.waiting import MOST_BYTES, Waiting
+from pyprover.engine.waiting import Waiting
 from pyprover.ops import Relu
 
 AT_ONCE = 64
@@ -38,108 +40,70 @@ AT_ONCE = 64
 
 _FIRST_STEPS = 30
 _STEPS = 6
-_AGAIN = 3
-_EASY = 256
-_TUNE = 6
-_ROUNDS = 12
-_WORTH = 0.05
 """Evaluations of a sub-problem: halves go on from where their parent ended, which further ones would help less."""
 
+_ROUNDS = 12
+_WORTH = 0.05
+_STEPS_AGAIN = 3
+"""Boxes are narrowed at most so often in a row, while that gains such a part of what is missing; evaluations each time."""
 
-@dataclass(frozen=True, eq=False)
-class Supposed:
-    """Bounds that hold where a case does, and may hold nowhere else: what they show is about this case alone."""
-
-    case: Case
-    bounds: PartBounds
+_TUNED_AGAIN = 6
+"""What narrows boxes is tuned again after so many times the work: sub-problems have changed by then."""
 
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """A region: what is known of it, its analysis, its place in the analysed batch; better bounds for some cases."""
+    """A region: what is known of it, its analysis, its place in the analysed batch; how far its search has come."""
 
     progress: Progress
     bounds: RegionBounds
     place: int
-    supposed: Sequence[Supposed] = ()
     searches: list[_Search] = field(default_factory=list)
+
+
+def only_relus(network: Network) -> bool:
+    """Whether ReLUs are all that is to be split: with each of them held, nothing but linear operators is left."""
+    return all(node.op.linear or isinstance(node.op, Relu) for node in network.stored.nodes)
 
 
 def few_relus(site: Site, refuter: Refuter) -> bool:
     """Whether ReLUs are all that is to be split, and so few that linear programs bound the sub-problems."""
     network = refuter.network
-    if not all(node.op.linear or isinstance(node.op, Relu) for node in network.graph.nodes):
-        return False
-    return Programs.fit(Branching(site.bounds, site.place, network.graph32))
+    return only_relus(network) and Programs.fit(Branching(site.bounds, site.place, network.graph32))
 
 
 def branch(site: Site, refuter: Refuter, check: Check) -> None:
     """Search until each open property is decided; ``check`` raises to end it before, and what is decided stays.
 
-    Called again with the same site, it goes on from there.
-
-    Cases that share bounds are searched together; a batch of each search follows on one of the others.
+    Called again with the same site, it goes on from there: ``check`` is only called where no sub-problem is under way.
     """
-    searches = site.searches
     with torch.no_grad():
-        if not searches:
-            searches += _started(site, refuter, check)
-        while searches:
-            searches[:] = [search for search in searches if search.advance(check)]
-
-
-def _started(site: Site, refuter: Refuter, check: Check) -> list[_Search]:
-    """The searches of a region, with its cases bounded once."""
-    graph32 = refuter.network.graph32
-    region = Branching(site.bounds, site.place, graph32, boxed=True)
-    owners = _owners(site.progress)
-    if region.neurons == 0 or not owners:
-        return []
-    parts = [supposed for supposed in site.supposed if supposed.case in owners]
-    apart = {supposed.case for supposed in parts}
-    cases = [case for case in owners if case not in apart]
-    trees = [_Trees(region, cases)] if cases else []
-    trees += [_Trees(Branching(it.bounds, 0, graph32, region, boxed=True), [it.case]) for it in parts]
-    searches = [_Search(site.progress, refuter, some, owners, MOST_BYTES // len(trees)) for some in trees]
-    for search in searches:
-        search.start(check)
-    return searches
-
-
-@dataclass(frozen=True, eq=False)
-class _Trees:
-    """Open cases to be searched with the same bounds: those of the region, or of the one case that they suppose."""
-
-    branching: Branching
-    cases: Sequence[Case]
-
-    def cover(self, k: int, least: float, *, narrowed: bool) -> Cover:
-        """What a closed tree of a case shows; ``least``: the least bound of its leaves, infinite when all are empty.
-
-        ``narrowed``: boxes of leaves hold only where the case does.
-        """
-        if narrowed or isinstance(self.branching.bounds, PartBounds):
-            return Cover.by_contradiction(self.cases[k])
-        return Cover({self.cases[k]: least})
+        if not site.searches:
+            branching = Branching(site.bounds, site.place, refuter.network.graph32, boxed=True)
+            owners = _owners(site.progress)
+            if branching.neurons == 0 or not owners:
+                return
+            search = _Search(site.progress, refuter, branching, owners)
+            search.start(check)
+            site.searches.append(search)
+        while site.searches[0].advance(check):
+            pass
 
 
 class _Search:
-    """The search of some trees."""
+    """The search of the trees of all open cases of a region."""
 
-    def __init__(
-        self, progress: Progress, refuter: Refuter, trees: _Trees, owner: Mapping[Case, int], most_bytes: int
-    ) -> None:
-        self.progress, self.refuter, self.trees = progress, refuter, trees
-        self.branching, self.cases = trees.branching, trees.cases
-        self.owner = [owner[case] for case in self.cases]
-        self.ascent = Ascent.of(self.branching, self.cases, self.progress.classes)
-        self.programs = Programs.of(self.branching, self.ascent.forms)
-        self.taken = [0] * len(self.cases)
+    def __init__(self, progress: Progress, refuter: Refuter, branching: Branching, owner: Mapping[Case, int]) -> None:
+        self.progress, self.refuter, self.branching = progress, refuter, branching
+        self.cases, self.owner = list(owner), list(owner.values())
+        self.ascent = Ascent.of(branching, self.cases, progress.classes)
+        self.programs = Programs.of(branching, self.ascent.forms)
+        self.work = [0] * len(self.cases)
         self.narrowing: dict[int, Narrowing] = {}
-        self.tune_at: dict[int, int] = {}
+        self.next_tuning = dict.fromkeys(range(len(self.cases)), Narrowing.work(branching))
         self.least = [inf] * len(self.cases)
         self.given_up: set[int] = set()
-        self.waiting = Waiting(most_bytes)
+        self.waiting = Waiting()
 
     def start(self, check: Check) -> None:
         """Bound the whole for each case."""
@@ -158,11 +122,9 @@ class _Search:
         for cases in live:
             check()
             parents, neuron = self.waiting.take(cases, max(1, AT_ONCE // len(live)))
-            for case in parents.case.unique().tolist():
-                own = parents.case == case
-                some, split = self._narrowed(parents.only(own), neuron[own])
-                if len(some):
-                    self._bound(halves(some, split), _STEPS)
+            parents, neuron = self._narrowed(parents, neuron, check)
+            if len(parents):
+                self._bound(halves(parents, neuron), _STEPS)
         self._close()
         return True
 
@@ -176,41 +138,48 @@ class _Search:
                 masks.append(mask)
         return masks
 
-    def _narrowed(self, some: SubProblems, neuron: Tensor) -> tuple[SubProblems, Tensor]:
-        """The sub-problems of a case that stay open, with boxes narrowed while that pays; and where to split these."""
-        (case,) = some.case.unique().tolist()
-        self.taken[case] += len(some)
-        narrowing = self._narrowing(case, some)
-        if narrowing is None:
-            return some, neuron
-        found = []
+    def _narrowed(self, some: SubProblems, neuron: Tensor, check: Check) -> tuple[SubProblems, Tensor]:
+        """What stays open, with boxes narrowed where the case has cost some work; and the neurons to hold."""
+        left = torch.ones(len(some), dtype=torch.bool)
+        parts, neurons = [], []
+        for case in sorted(set(some.case.tolist())):
+            rows = some.case == case
+            narrowing = self._narrowing(case, some.only(rows), check)
+            if narrowing is not None:
+                left &= ~rows
+                part, held = self._to_split(*self._narrow(narrowing, some.only(rows)))
+                parts.append(part)
+                neurons.append(held)
+        return joined([*parts, some.only(left)]), torch.cat([*neurons, neuron[left]])
+
+    def _narrowing(self, case: int, some: SubProblems, check: Check) -> Narrowing | None:
+        """What narrows the boxes of a case, tuned to some of its sub-problems; nothing before it is worth its cost."""
+        if self.programs is None and self.work[case] >= self.next_tuning[case] > 0:
+            self.next_tuning[case] = _TUNED_AGAIN * self.work[case]
+            self.narrowing[case] = Narrowing(self.branching, self.ascent.concluded(some), partial(_has_time, check))
+        return self.narrowing.get(case)
+
+    def _narrow(self, narrowing: Narrowing, some: SubProblems) -> tuple[SubProblems, Tensor]:
+        """The sub-problems that stay open, narrowed while that pays; and the costs of their neurons."""
+        done, costs = [some.only(slice(0))], [torch.zeros_like(some.value[:0])]
         for left in reversed(range(_ROUNDS)):
             known = self.ascent.concluded(some)
             phase, box, empty = narrowing.narrow(some.phase, some.box, known)
             value = torch.where((phase != 0) & (some.phase == 0), 0.0, some.value)
             bound = torch.full_like(some.bound, -torch.inf)
-            some = replace(some, phase=phase, value=value, lower=box.lower, upper=box.upper, bound=bound).only(~empty)
-            before = known.value[~empty]
+            narrow = replace(some, phase=phase, value=value, lower=box.lower, upper=box.upper, bound=bound)
+            narrow, before = narrow.only(~empty), known.value[~empty]
+            if not len(narrow):
+                break
+            after, last, bound = self._bounded(narrow, _STEPS_AGAIN)
+            rising = (after.bound - before > -_WORTH * before) & (left > 0)
+            still = ~(bound > 0)
+            done.append(after.only(still & ~rising))
+            costs.append(last.cost[still & ~rising])
+            some = after.only(still & rising)
             if not len(some):
                 break
-            some, last, bound = self._bounded(some, _AGAIN)
-            again = (some.bound - before > -_WORTH * before) & (left > 0)
-            done = (bound <= 0) & ~again
-            found.append((some.only(done), last.cost[done]))
-            some = some.only((bound <= 0) & again)
-            if not len(some):
-                break
-        return self._to_split(joined([it for it, _ in found]), torch.cat([c for _, c in found])) if found else (some, neuron[:0])
-
-    def _narrowing(self, case: int, some: SubProblems) -> Narrowing | None:
-        """What narrows the boxes of sub-problems of a case: nothing while these are few, then tuned to some of them."""
-        taken = self.taken[case]
-        if self.programs is not None or taken < _EASY:
-            return None
-        if taken >= self.tune_at.get(case, 0):
-            self.tune_at[case] = taken * _TUNE
-            self.narrowing[case] = Narrowing(self.branching, self.ascent.concluded(some), lambda: True)
-        return self.narrowing[case]
+        return joined(done), torch.cat(costs)
 
     def _to_split(self, left: SubProblems, cost: Tensor) -> tuple[SubProblems, Tensor]:
         """Sub-problems in which something can be held, and the ReLU to hold; the others are decided."""
@@ -222,6 +191,8 @@ class _Search:
 
     def _bound(self, some: SubProblems, steps: int) -> None:
         """Bound sub-problems; keep those that stay open."""
+        for case, rows in enumerate(some.case.bincount().tolist()):
+            self.work[case] += rows * steps
         found, last, bound = self._bounded(some, steps)
         for case, value in zip(found.case.tolist(), bound.tolist(), strict=True):
             if value > 0:
@@ -281,16 +252,30 @@ class _Search:
             moved = np.clip(points.reshape(len(points), -1).astype(np.float32), *inward)
             self.refuter.try_point(self.progress, moved.reshape(points.shape)[0], "branch")
 
+    def _cover(self, k: int) -> Cover:
+        """What the closed tree of a case shows: a bound on it, or, with boxes that only hold where it does, no more."""
+        if k in self.narrowing:
+            return Cover.by_contradiction(self.cases[k])
+        return Cover({self.cases[k]: self.least[k]})
+
     def _close(self) -> None:
         """Record the cases of which nothing waits, settle what they prove, and forget what is not asked any more."""
         here = self.waiting.cases()
         for k, case in enumerate(self.cases):
             if not (k in here or k in self.given_up or self.progress.ledger.excludes(case)):
-                self.progress.ledger.record_cover(self.trees.cover(k, self.least[k], narrowed=k in self.narrowing))
+                self.progress.ledger.record_cover(self._cover(k))
         self.progress.settle_proven("branch")
         for k in here:
             if k in self.given_up or self.progress.ledger.excludes(self.cases[k]):
                 self.waiting.drop(k)
+
+
+def _has_time(check: Check) -> bool:
+    try:
+        check()
+    except OutOfTimeError:
+        return False
+    return True
 
 
 def _owners(progress: Progress) -> dict[Case, int]:

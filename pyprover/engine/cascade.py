@@ -14,7 +14,7 @@ from pyprover.domains.names import canonical
 from pyprover.domains.noise.base import TooLargeError
 from pyprover.domains.resources import in_force
 from pyprover.engine.box_search import search_boxes, searchable
-from pyprover.engine.branch import Site, branch, few_relus
+from pyprover.engine.branch import Site, branch, few_relus, only_relus
 from pyprover.engine.case import Case
 from pyprover.engine.conditional import exclude_conditionally
 from pyprover.engine.deployed import leave_room, require_deployable
@@ -37,10 +37,7 @@ _BRIEFLY = 4
 """The first attempt at branching, in units of the linear analysis: about what tightening its boxes costs."""
 
 _OPTIMISING = 4
-"""One of so many equal parts of the time that is left goes to better bounds of the region, then to those of cases."""
-
-_SHORTLY = 8
-"""One of so many parts goes to branching before cases are supposed: often the bounds of the region are good enough."""
+"""One of so many equal parts of the time that is left goes to better bounds of the region, and of cases."""
 
 _DEEPENING = 4
 """One of so many equal parts of the time that is left goes to each search for boxes."""
@@ -160,9 +157,8 @@ class _Cascade:
                     self._step("branch", partial(self._try_branching, until), progress)
                     self._step("optimised", partial(self._optimise, share), progress)
                     self._deepen(share, progress)
-                    until = share.share(_SHORTLY)
-                    self._step("branch", partial(self._try_branching, until), progress)
-                    self._step("optimised", partial(self._suppose, share), progress)
+                    if not only_relus(self.network):
+                        self._step("optimised", partial(self._suppose, share), progress)
                     self._step("branch", partial(self._branch, share.check), progress)
             except OutOfTimeError:
                 progress.expired = True
@@ -204,10 +200,10 @@ class _Cascade:
                 self.sites[progress] = Site(progress, found, site.place)
 
     def _suppose(self, share: Deadline, batch: list[Progress]) -> None:
-        """As above, what holds where a case does."""
+        """In a part of the time, where branching may follow."""
         until = share.share(_OPTIMISING) if self._branches() else share
         for progress in batch:
-            self.sites[progress] = suppose(self.sites[progress], until)
+            suppose(self.sites[progress], until)
             progress.settle_proven("optimised")
 
     def _branches(self) -> bool:

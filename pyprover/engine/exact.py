@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pyprover.domains.analysis import PartBounds, RegionBounds
+from pyprover.domains.analysis import RegionBounds
 from pyprover.domains.base import TINY, Box, gamma
 from pyprover.domains.linear import Linearised, block_size, rewrite
 from pyprover.domains.relaxation import Lines, Places, Relaxation, Rows
@@ -64,7 +64,7 @@ class Part:
     flat.
     """
 
-    bounds: RegionBounds | PartBounds
+    bounds: RegionBounds
     place: int
     phases: Mapping[int, Tensor]
 

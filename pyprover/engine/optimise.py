@@ -1,8 +1,8 @@
 """Optimised bounds on open cases: the lines around the operators and the weights of the margins ascend together.
 
 First with the boxes of the analysis, which costs little; then with boxes that were tightened in the same way; then with
-boxes that hold only where the case does, again and again: each round starts from what the one before found. Where that
-ends without a contradiction, the search on ReLUs goes on from there.
+boxes that hold only where the case does, again and again: each round starts from what the one before found. Where all
+that is not linear are ReLUs, a search on these does better than the last.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from pyprover.domains.analysis import PartBounds, RegionBounds
 from pyprover.domains.conditional import Condition, tighten_where
 from pyprover.domains.optimised import Adam, Spare, Tunable, one_region, tighten
-from pyprover.engine.branch import Site, Supposed
+from pyprover.engine.branch import Site
 from pyprover.engine.case import Case, Forms
 from pyprover.engine.ledger import Cover
 from pyprover.engine.problem import Deadline, Progress
@@ -30,9 +30,6 @@ _AT_ONCE = 64
 _MOST_ROUNDS = 12
 _LEAST_GAIN = 0.03
 """A round that gains less of what is missing is the last one. Early rounds may gain little, and later ones much."""
-
-_WORTH = 0.2
-"""Bounds of a case's own are kept when they gained so much of what was missing: the others are searched together."""
 
 _SHALLOW = 1e-9
 """A margin that can fall no farther below 0 says nothing of the scale of multipliers."""
@@ -57,25 +54,17 @@ def optimise(site: Site, until: Deadline) -> Site:
     return Site(progress, bounds, 0)
 
 
-def suppose(site: Site, until: Deadline) -> Site:
-    """Suppose the open cases of each property one by one, the worst first, until one gains nothing worth keeping.
-
-    The site with the bounds of those that stay open.
-    """
+def suppose(site: Site, until: Deadline) -> None:
+    """Suppose the open cases of each property one by one, the worst first, until one is not contradicted."""
     progress = site.progress
     bounds = RegionBounds(one_region(site.bounds.linearised, site.place))
-    found: dict[Case, Supposed] = {}
     for goal in _goals(progress):
         cases = sorted(goal, key=lambda case: progress.ledger.margin(case) or 0.0)
         for place, case in enumerate(cases):
-            if case in found or progress.ledger.excludes(case):
-                continue
-            supposed = _suppose(progress, bounds, case, until.share(len(cases) - place))
-            if supposed is not None:
-                found[case] = supposed
-            elif not progress.ledger.excludes(case):
+            if not progress.ledger.excludes(case):
+                _suppose(progress, bounds, case, until.share(len(cases) - place))
+            if not progress.ledger.excludes(case):
                 break
-    return Site(progress, bounds, 0, list(found.values())) if found else site
 
 
 def _goals(progress: Progress) -> list[list[Case]]:
@@ -99,18 +88,16 @@ def _raise_margins(progress: Progress, bounds: RegionBounds, cases: Sequence[Cas
             progress.ledger.record(bounds, [(dict(zip(case.margins, weights, strict=False)), bound)])
 
 
-def _suppose(progress: Progress, bounds: RegionBounds, case: Case, until: Deadline) -> Supposed | None:
-    """Tighten with the case itself until that contradicts it, or hardly gains; the bounds, if worth keeping."""
+def _suppose(progress: Progress, bounds: RegionBounds, case: Case, until: Deadline) -> None:
+    """Tighten with the case itself until that contradicts it, or hardly gains."""
 
     def spare() -> bool:
         return time.monotonic() < until.moment
 
-    start = progress.ledger.margin(case)
-    if start is None or not isfinite(start):
-        return None
+    margin = progress.ledger.margin(case)
+    if margin is None or not isfinite(margin):
+        return
     known: RegionBounds | PartBounds = bounds
-    part: PartBounds | None = None
-    margin = start
     for _ in range(_MOST_ROUNDS):
         if not spare():
             break
@@ -119,11 +106,10 @@ def _suppose(progress: Progress, bounds: RegionBounds, case: Case, until: Deadli
         margin = inf if part is None else max(margin, _margin_where(part, progress, case, spare))
         if part is None or margin > 0:
             progress.ledger.record_cover(Cover.by_contradiction(case))
-            return None
+            break
         known = part
         if margin - before < -_LEAST_GAIN * before:
             break
-    return Supposed(case, part) if part is not None and margin - start >= -_WORTH * start else None
 
 
 def _condition(case: Case, classes: int, margin: float) -> Condition:

@@ -117,7 +117,9 @@ def test_of_each_case_the_worst_are_taken() -> None:
     bound, case = -torch.rand(200, generator=generator), torch.randint(0, 4, (200,), generator=generator)
     waiting = Waiting()
     nothing = torch.zeros(200, 3)
-    waiting.put(SubProblems(case, nothing.to(torch.int8), nothing, nothing[:, :1], bound), torch.arange(200))
+    waiting.put(
+        SubProblems(case, nothing.to(torch.int8), nothing, nothing, nothing, nothing[:, :1], bound), torch.arange(200)
+    )
     taken, neuron = waiting.take_each(torch.tensor([True, False, True, True]), 7)
     for k, expected in ((0, 7), (1, 0), (2, 7), (3, 7)):
         worst = bound.masked_fill(case != k, torch.inf).argsort()[:expected]

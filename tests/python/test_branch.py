@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from pyprover.domains.analysis import Check, bound_regions
 from pyprover.domains.base import Box
 from pyprover.domains.branching import Branching
-from pyprover.domains.conditional import Condition, tighten_where
+from pyprover.domains.narrowing import Narrowing
 from pyprover.engine import Network, Problem, Settings, verify
-from pyprover.engine.ascent import SubProblems
-from pyprover.engine.branch import Site, Supposed, branch
-from pyprover.engine.case import Forms, cases_of, violation
+from pyprover.engine.ascent import Ascent, SubProblems, joined
+from pyprover.engine.branch import Site, branch
+from pyprover.engine.case import Case, Margin, violation
 from pyprover.engine.problem import OutOfTimeError, Progress
 from pyprover.engine.prove import exclude, open_goals
 from pyprover.engine.refute import Refuter
@@ -109,40 +109,68 @@ def test_bounds_hold_in_their_sub_problem(nets: dict[str, Network], name: str, s
 
 
 @pytest.mark.parametrize("name", ["dense", "leaky", "mixed"])
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 10_000), group=st.sampled_from([(0,), (1, 2), (0, 2, 3)]))
-def test_bounds_of_a_part_hold_where_its_case_does(
-    nets: dict[str, Network], name: str, seed: int, group: tuple[int, ...]
-) -> None:
-    """Also in sub-problems; what is stable in the part has that phase at all of its points."""
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), share=st.floats(0.0, 0.2))
+def test_narrowed_boxes_hold_where_the_case_does(nets: dict[str, Network], name: str, seed: int, share: float) -> None:
+    """In sub-problems of some points that have a case; what is held then has that phase at all of these."""
     graph, rng = nets[name].graph, np.random.default_rng(seed)
     box = box_of(ball(rng.normal(size=graph.input_shape), 0.5), graph)
-    bounds = bound_regions("linear", graph, box, never)
-    region = Branching(bounds, 0, nets[name].graph32)
+    branching = Branching(bound_regions("linear", graph, box, never), 0, nets[name].graph32, boxed=True)
     points = box.lower + (box.upper - box.lower) * torch.from_numpy(rng.random((2000, *graph.input_shape)))
-    before, outputs = preactivations(graph, points), graph.forward(points)
-    for case in cases_of(Within(group), graph.outputs):
-        forms = Forms.of([case], graph.outputs)
-        holds = forms.violations(outputs)[:, 0] > 0
-        part = tighten_where(bounds, Condition(forms.weights[0], forms.constants[0], 0.3), lambda: True)
-        if part is None:
-            assert not bool(holds.any())
-            continue
-        if not bool(holds.any()):
-            continue
-        branching = Branching(part, 0, nets[name].graph32, region)
-        assert branching.neurons == region.neurons
-        layers = branching.layers[torch.float64]
-        signs = torch.cat([before[it.position][:, it.places] for it in layers], dim=1).sign()[holds]
-        assert bool(((signs == branching.phase) | (branching.phase == 0)).all())
-        drawn = torch.from_numpy(rng.random(branching.neurons) < 0.3)
-        phase = torch.where(drawn, signs[0], branching.phase)[None]
-        slope = branching.leak.double() + (1 - branching.leak.double()) * torch.from_numpy(rng.random(phase.shape))
-        value = torch.where(phase == 0, slope, torch.from_numpy(rng.exponential(size=phase.shape)))
-        coef = torch.from_numpy(rng.normal(size=(1, graph.outputs)))
-        bounded = branching.held(phase, torch.float64).bounds(coef, value)
-        inside = ((signs == phase) | (phase == 0)).all(1)
-        assert float(bounded.value[0]) <= float((outputs[holds][inside] @ coef[0]).min())
+    case, holds = rare_case(graph.forward(points), rng, share)
+    ascent = Ascent.of(branching, [case], graph.outputs)
+    values = preactivations(graph, points[holds])
+    layers = branching.layers[torch.float64]
+    signs = torch.cat([values[it.position][:, it.places] for it in layers], dim=1).sign()
+    held = torch.from_numpy(rng.random((4, branching.neurons)) < 0.2)
+    start = joined([ascent.root(0, 0)] * 4)
+    phase = torch.where(held, signs[rng.integers(len(signs), size=4)], 0.0).to(torch.int8)
+    some, _ = ascent.climb(replace(start, phase=phase, value=torch.where(held, 0.0, start.value)), 10, torch.inf)
+    for _ in range(3):
+        known = ascent.concluded(some)
+        phase, tight, empty = Narrowing(branching, known, lambda: True).narrow(some.phase, some.box, known)
+        value = torch.where((phase != 0) & (some.phase == 0), 0.0, some.value)
+        before, some = some, replace(some, phase=phase, value=value, lower=tight.lower, upper=tight.upper)
+        assert bool((tight.lower >= before.lower).all() and (tight.upper <= before.upper).all())
+        bound = ascent.conclude(some)
+        for k in range(4):
+            inside = ((signs == before.phase[k]) | (before.phase[k] == 0)).all(1)
+            assert bool(inside.any())
+            assert not bool(empty[k])
+            assert bool(((signs[inside] == phase[k]) | (phase[k] == 0)).all())
+            boxed = torch.cat([values[it.position][:, it.places] for it in layers if it.boxed], dim=1)[inside]
+            assert bool((boxed >= tight.lower[k]).all() and (boxed <= tight.upper[k]).all())
+            assert float(bound[k]) <= 0
+
+
+def rare_case(outputs: torch.Tensor, rng: np.random.Generator, share: float) -> tuple[Case, torch.Tensor]:
+    """A case that holds at about a share of points, and at one at least; and where (points,)."""
+    weights = rng.normal(size=outputs.shape[1]).round(3)
+    scores = outputs @ torch.from_numpy(weights)
+    threshold = round(float(scores.quantile(share)) + 1e-6, 9)
+    terms = tuple((k, Fraction(float(weight))) for k, weight in enumerate(weights))
+    return Case((Margin(terms, -Fraction(threshold), strict=False),)), scores - threshold <= 0
+
+
+def test_narrowing_tells_what_holds_nowhere(nets: dict[str, Network]) -> None:
+    """Around a case that hardly holds anywhere, boxes are much narrower, and sub-problems turn out to be empty."""
+    graph, rng = nets["dense"].graph, np.random.default_rng(5)
+    narrower = empties = 0
+    for _ in range(10):
+        box = box_of(ball(rng.normal(size=graph.input_shape), 0.5), graph)
+        branching = Branching(bound_regions("linear", graph, box, never), 0, nets["dense"].graph32, boxed=True)
+        points = box.lower + (box.upper - box.lower) * torch.from_numpy(rng.random((500, *graph.input_shape)))
+        case, _ = rare_case(graph.forward(points), rng, 0.0)
+        ascent = Ascent.of(branching, [case], graph.outputs)
+        some, _ = ascent.climb(ascent.root(0, 0), 20, torch.inf)
+        known = ascent.concluded(some)
+        _, tight, empty = Narrowing(branching, known, lambda: True).narrow(some.phase, some.box, known)
+        assert not bool(empty.any())
+        narrower += float((tight.upper - tight.lower).sum() / (some.upper - some.lower).sum()) < 0.9
+        nearly = replace(known, value=torch.full_like(known.value, float(known.value.abs().max())))
+        empties += bool(Narrowing(branching, known, lambda: True).narrow(some.phase, some.box, nearly)[2].any())
+    assert narrower >= 3
+    assert empties >= 3
 
 
 def test_gradients_are_those_of_the_bound(nets: dict[str, Network]) -> None:
@@ -184,28 +212,25 @@ def ending_after(calls: int) -> Check:
 
 
 def attempt(
-    network: Network, region: Region, groups: list[tuple[int, ...]], check: Check = never, *, supposing: bool = False
+    network: Network, region: Region, groups: list[tuple[int, ...]], check: Check = never, *, narrowing: bool = False
 ) -> Progress:
-    """Linear bounds, then branching on each property; ``supposing``: with bounds of each case's own."""
+    """Linear bounds, then branching on each property; ``narrowing``: with boxes narrowed from the first split on."""
     progress = Progress.start(Problem(0, region, tuple(map(Within, groups))), network.graph.outputs)
     bounds = bound_regions("linear", network.graph, box_of(region, network.graph), never)
     exclude(bounds, [progress], open_goals, never)
     progress.settle_proven("linear")
     refuter = Refuter(network, keep)
-    site = Site(progress, bounds, 0)
-    with suppress(OutOfTimeError):
-        branch(replace(site, supposed=supposed(site)) if supposing else site, refuter, check)
+    with pytest.MonkeyPatch.context() as patch, suppress(OutOfTimeError):
+        if narrowing:
+            narrow_at_once(patch)
+        branch(Site(progress, bounds, 0), refuter, check)
     return progress
 
 
-def supposed(site: Site) -> list[Supposed]:
-    """Bounds for the open cases of a region alone in its batch, but of those that are contradicted at once."""
-    progress, found = site.progress, []
-    for case in dict.fromkeys(case for k in progress.open for case in progress.cases[k]):
-        forms = Forms.of([case], progress.classes)
-        part = tighten_where(site.bounds, Condition(forms.weights[0], forms.constants[0], 0.3), lambda: True)
-        found += [] if part is None else [Supposed(case, part)]
-    return found
+def narrow_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Boxes of sub-problems are narrowed from the first on, and linear programs do not bound them instead."""
+    patch.setattr("pyprover.engine.branch.Narrowing.work", lambda branching: min(1, branching.boxes.lower.shape[1]))
+    patch.setattr("pyprover.engine.branch.Programs.of", lambda *_: None)
 
 
 @settings(max_examples=16, deadline=None)
@@ -213,14 +238,14 @@ def supposed(site: Site) -> list[Supposed]:
     seed=st.integers(0, 10_000),
     radius=st.sampled_from([0.1, 0.3, 0.5]),
     name=st.sampled_from(["dense", "leaky"]),
-    supposing=st.booleans(),
+    narrowing=st.booleans(),
 )
 def test_a_closed_tree_is_never_contradicted(
-    nets: dict[str, Network], seed: int, radius: float, name: str, supposing: bool
+    nets: dict[str, Network], seed: int, radius: float, name: str, narrowing: bool
 ) -> None:
     network, rng = nets[name], np.random.default_rng(seed)
     region = ball(rng.normal(size=4), radius)
-    progress = attempt(network, region, [(0,), (1, 2), (0, 2, 3)], supposing=supposing)
+    progress = attempt(network, region, [(0,), (1, 2), (0, 2, 3)], narrowing=narrowing)
     lower, upper = region.outward()
     share = rng.uniform(-0.2, 1.2, size=(3000, 4)).clip(0, 1)
     outputs = network.graph.forward(torch.from_numpy(lower + (upper - lower) * share)).numpy()
@@ -234,13 +259,13 @@ def test_a_closed_tree_is_never_contradicted(
             assert outcome.verdict.witness.margin > 0
 
 
-@pytest.mark.parametrize("supposing", [False, True])
-def test_it_decides_what_linear_bounds_leave_open(nets: dict[str, Network], supposing: bool) -> None:
+@pytest.mark.parametrize("narrowing", [False, True])
+def test_it_decides_what_linear_bounds_leave_open(nets: dict[str, Network], narrowing: bool) -> None:
     rng = np.random.default_rng(0)
     steps: list[str] = []
     for _ in range(15):
         region, groups = ball(rng.normal(size=4), 0.5), [(0, 1), (2, 3), (0, 1, 2)]
-        progress = attempt(nets["dense"], region, groups, supposing=supposing)
+        progress = attempt(nets["dense"], region, groups, narrowing=narrowing)
         steps += [o.step for o in progress.outcomes if o is not None and o.verdict == Valid()]
         assert all(outcome is not None for outcome in progress.outcomes)
     assert steps.count("branch") >= 3
@@ -297,6 +322,8 @@ def test_what_waits_comes_back_as_it_was() -> None:
         torch.arange(300) % 3,
         torch.randint(-1, 2, (300, 7), generator=generator, dtype=torch.int8),
         torch.rand(300, 7, generator=generator),
+        -torch.rand(300, 3, generator=generator),
+        torch.rand(300, 3, generator=generator),
         torch.rand(300, 2, generator=generator),
         -torch.rand(300, generator=generator),
     )
@@ -305,7 +332,7 @@ def test_what_waits_comes_back_as_it_was() -> None:
         waiting.put(some.only(rows), torch.arange(300)[rows])
     taken, rows = waiting.take(torch.tensor([True, False, True]), 50)
     assert rows.tolist() == some.bound.masked_fill(some.case == 1, torch.inf).argsort()[:50].tolist()
-    for name in ("case", "phase", "value", "weights", "bound"):
+    for name in ("case", "phase", "value", "lower", "upper", "weights", "bound"):
         assert torch.equal(getattr(taken, name), getattr(some, name)[rows])
     waiting.drop(2)
     assert waiting.cases() == {0, 1}

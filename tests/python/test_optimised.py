@@ -291,8 +291,7 @@ def test_a_contradiction_says_no_more_than_that_a_margin_is_positive(tmp_path: P
     contradicted = 0
     for radius in (0.05, 0.06, 0.07, 0.08, 0.1, 0.12):
         progress, bounds = started(network, radius, (label,))
-        site = suppose(optimise(Site(progress, bounds, 0), Deadline.after(60)), Deadline.after(60))
-        assert not any(progress.ledger.excludes(it.case) for it in site.supposed)
+        suppose(optimise(Site(progress, bounds, 0), Deadline.after(60)), Deadline.after(60))
         outputs = network.graph.forward(points_in(bounds.linearised.input, 0, count=4000)[:, 0])
         least = -Forms.of(progress.cases[0], 4).violations(outputs).amax(0)
         for case, most in zip(progress.cases[0], least.tolist(), strict=True):

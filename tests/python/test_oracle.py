@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +25,16 @@ from pyprover.verdict import Answer, Invalid, Valid, Verdict, Witness
 from pyprover.witness import Checked
 from tests.python.networks import Arrays, Recipe, dense, save
 from tests.python.oracle import Array, Least, Oracle
+from tests.python.test_branch import narrow_at_once
 
 TOLERANCE = 1e-4
 """How far the oracle and float32 may be off, for outputs of size 1: closer to a tie, nothing is required."""
 
-SEARCHES = ("branch", "suppose", "split", "cascade")
+SEARCHES = ("branch", "narrow", "split", "cascade")
 """After the bounds only branching on ReLUs; that with bounds of each case's own; only bisection of the input; all steps
 as they come."""
 
-COMPLETE = ("branch", "suppose", "cascade")
+COMPLETE = ("branch", "narrow", "cascade")
 """What decides all that is not close to a tie, and soon. Bisection does so too, but some take it minutes."""
 
 WAYS = (*SEARCHES, *ANALYSES)
@@ -174,14 +174,10 @@ def ask(question: Question, way: str, monkeypatch: pytest.MonkeyPatch, *, blind:
     with monkeypatch.context() as patch:
         if blind:
             patch.setattr("pyprover.engine.cascade.Refuter", Blind)
-        if way in ("split", "branch", "suppose"):
+        if way in ("split", "branch", "narrow"):
             patch.setattr("pyprover.engine.cascade.few_features", lambda _: way == "split")
-        if way == "suppose":  # nothing else has time, and what one round gives is kept
-            patch.setattr("pyprover.engine.cascade._BRIEFLY", 0.0)
-            patch.setattr("pyprover.engine.cascade._SHORTLY", 1e9)
-            patch.setattr("pyprover.engine.cascade.optimise", lambda site, _: site)
-            patch.setattr("pyprover.engine.optimise._MOST_ROUNDS", 1)
-            patch.setattr("pyprover.engine.optimise._WORTH", -inf)
+        if way == "narrow":
+            narrow_at_once(patch)
         if way == "split":
             patch.setattr("pyprover.engine.cascade.few_relus", lambda *_: False)
         domain = way if way in ANALYSES else None

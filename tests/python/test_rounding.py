@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import pairwise, product
@@ -20,12 +21,14 @@ from pyprover.domains.analysis import ANALYSES, bound_parts, bound_regions, line
 from pyprover.domains.base import FUNCTION_ULPS, LARGEST, Box, unit
 from pyprover.domains.branching import Branching
 from pyprover.domains.linear import Linearised, lower_bounds
+from pyprover.domains.narrowing import Narrowing
 from pyprover.domains.relaxation import Places, Rows
 from pyprover.engine.ascent import Ascent, SubProblems
 from pyprover.engine.case import Case, Forms, Margin
 from pyprover.engine.weights import evaluate
 from pyprover.graph import Graph, Node, Operator
 from pyprover.ops import Add, Concat, Conv, Dense, MaxPool, Relu, Reshape, Scale
+from pyprover.rounding import neighbours
 from tests.python.rationals import Rational, combined
 
 pytestmark = pytest.mark.usefixtures("few_steps")
@@ -195,6 +198,41 @@ def test_branches_hold_exactly(kind: str, seed: int, spread: int, width: float) 
             assert Fraction(found) <= combined(some.weights[0].tolist(), 0.0, margins)
 
 
+@pytest.mark.parametrize("kind", list(NETS))
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, spread=spreads, width=st.sampled_from([1e-3, 0.5, 2.0]))
+def test_narrowed_boxes_hold_exactly(kind: str, seed: int, spread: int, width: float) -> None:
+    """A margin that is 0 or just below at a corner, and nowhere else perhaps: the corner's values are in the boxes."""
+    graph = NETS[kind](seed, spread)
+    box = region(seed, graph, spread, width)
+    branching = Branching(bound_regions("linear", graph, box, never), 0, graph.to(torch.float32), boxed=True)
+    if branching.boxes.lower.shape[1] == 0:
+        return
+    generator = torch.Generator().manual_seed(seed)
+    exact = Rational(graph)
+    for point in corners(box, seed, most=3):
+        values = exact.values(point)
+        weights = numbers(generator, spread, graph.outputs).tolist()
+        score = sum(Fraction(weight) * value for weight, value in zip(weights, values[-1], strict=True))
+        terms = tuple((k, Fraction(weight)) for k, weight in enumerate(weights))
+        margin = Margin(terms, Fraction(-neighbours(score)[1]), strict=False)
+        assert margin_at(margin, values[-1]) <= 0
+        ascent = Ascent.of(branching, [Case((margin,))], graph.outputs)
+        some = replace(_held_at(branching, values, generator, 1), weights=torch.ones(1, 1))
+        for _ in range(2):
+            known = ascent.concluded(some)
+            phase, tight, empty = Narrowing(branching, known, lambda: True).narrow(some.phase, some.box, known)
+            assert not bool(empty.any())
+            for layer in branching.layers[torch.float64]:
+                source = values[graph.nodes[layer.position].inputs[0]]
+                for neuron, place in enumerate(layer.places.tolist() if layer.boxed else ()):
+                    column = layer.boxed.start + neuron
+                    assert Fraction(float(tight.lower[0, column])) <= source[place]
+                    assert source[place] <= Fraction(float(tight.upper[0, column]))
+            some = replace(some, phase=phase, lower=tight.lower, upper=tight.upper)
+            some = replace(some, value=torch.where(phase != 0, some.value, branching.slope))
+
+
 def some_case(generator: torch.Generator, spread: int, outputs: int) -> Case:
     """Random margins, and some that nearly cancel them."""
     rows = numbers(generator, spread, outputs, outputs)
@@ -228,6 +266,8 @@ def _held_at(
         torch.tensor([0]),
         torch.where(held, sign, 0.0).to(torch.int8),
         torch.where(held, 10 * share, slope),
+        branching.boxes.lower,
+        branching.boxes.upper,
         torch.rand(1, margins, generator=generator),
         torch.full((1,), -torch.inf),
     )
