@@ -33,9 +33,6 @@ from pyprover.rounding import down32, up32
 
 _R = TypeVar("_R", bound=Relaxation)
 
-_NARROWEST = 1e-30
-"""Boxes narrower than this have no chord; they are of neurons that are held."""
-
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -61,7 +58,8 @@ class Layer:
         if self.boxed is None:
             return self.chord, self.offset
         lower, upper = (side[:, self.boxed].to(self.chord.dtype) for side in (box.lower, box.upper))
-        chord = (upper - self.leak * lower) / (upper - lower).clamp(min=_NARROWEST)
+        least = torch.finfo(lower.dtype).tiny  # where it matters, the neuron is held
+        chord = (upper - self.leak * lower) / (upper - lower).clamp(min=least)
         return chord, lower * (self.leak - chord)
 
 

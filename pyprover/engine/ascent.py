@@ -2,7 +2,8 @@
 
 With a single margin this is beta-CROWN with intermediate bounds kept (Wang et al., arXiv 2103.06624); with several it
 stays complete where no margin alone could ever be shown, at the cost of one row whatever the size of the group. The
-ascent is in float32; what it ends with is bounded once more in float64, and only that counts.
+ascent is in float32; what it ends with is bounded once more in float64, and only that counts. How far multipliers move
+at first decides how many evaluations are needed: their scale is that of the coefficients that they are added to.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _TARGET = 0.05
 class SubProblems:
     """Sub-problems of several cases; row r is about case ``case[r]``.
 
-    ``phase`` (rows, neurons) int8, ``value`` (rows, neurons) float32, and ``lower`` and ``upper`` (rows, boxed) float32:
+    ``phase`` (rows, neurons) int8, ``value`` (rows, neurons) float32, ``lower`` and ``upper`` (rows, boxed) float32:
     see `pyprover.domains.branching`; ``weights`` (rows, margins) float32, 0 where a case has fewer margins; ``bound``
     (rows,) float32, the best known.
     """

@@ -45,7 +45,7 @@ _STEPS = 6
 _ROUNDS = 12
 _WORTH = 0.05
 _STEPS_AGAIN = 3
-"""Boxes are narrowed at most so often in a row, while that gains such a part of what is missing; evaluations each time."""
+"""Boxes are narrowed at most so often in a row, while that gains such a part of what is missing; evaluations each."""
 
 _TUNED_AGAIN = 6
 """What narrows boxes is tuned again after so many times the work: sub-problems have changed by then."""
