@@ -40,6 +40,9 @@ _RATE = 0.1
 _MOST_VALUES = 1 << 24
 """Layers whose forms have more coefficients are left as they are: 64 MiB."""
 
+_VALUES_AT_ONCE = 1 << 19
+"""Coefficients that are combined at once: 2 MiB, which stay in the cache."""
+
 _UNDERFLOW = 1e-37
 """More than all that float32 loses by underflow in one sum."""
 
@@ -108,7 +111,16 @@ class _HalfSpaces:
         return _HalfSpaces(coef, coef.abs().sum(1), self.bound.mean(0, keepdim=True))
 
     def least(self, forms: _Forms, chosen: Tensor) -> Tensor:
-        """Lower bounds of the forms about chosen neurons (rows, chosen): (rows, chosen, 2), rounding included.
+        """Lower bounds of the forms about chosen neurons (rows, chosen): (rows, chosen, 2), rounding included."""
+        rows = max(1, _VALUES_AT_ONCE // (chosen.shape[1] * forms.coef[0].numel()))
+        parts = [slice(first, first + rows) for first in range(0, len(chosen), rows)]
+        return torch.cat([self._only(part)._least(forms, chosen[part]) for part in parts])
+
+    def _only(self, rows: slice) -> _HalfSpaces:
+        return _HalfSpaces(self.coef[rows], self.size[rows], self.bound[rows])
+
+    def _least(self, forms: _Forms, chosen: Tensor) -> Tensor:
+        """Of some rows.
 
         What is read from float64 differs from that by a unit of float32, which the term for sums covers: twice as many
         are counted as there are.
