@@ -38,7 +38,7 @@ _RATE = 0.1
 """The largest multiplier that forms are tuned with, in the same unit; the part of it to begin with, and its steps."""
 
 _MOST_VALUES = 1 << 24
-"""Layers whose forms have more coefficients are left as they are: 64 MiB."""
+"""Layers whose forms have more coefficients, before those that are 0 are left out, are left as they are: 64 MiB."""
 
 _VALUES_AT_ONCE = 1 << 19
 """Coefficients that are combined at once: 2 MiB, which stay in the cache."""
@@ -51,15 +51,19 @@ class Narrowing:
     """What narrows the boxes of the sub-problems of a region, or of a part of one, about one case.
 
     ``typical``: bounds of some of the sub-problems; the forms of neurons are tuned to the half-space that these leave
-    on average, and hold everywhere. ``spare`` says whether there is time to tune.
+    on average, and hold everywhere. Layers whose forms do not fit into ``most_bytes`` are left as they are, the first
+    ones before the last. ``spare`` says whether there is time to tune.
     """
 
-    def __init__(self, branching: Branching, typical: Bounded, spare: Spare) -> None:
+    def __init__(self, branching: Branching, typical: Bounded, most_bytes: int, spare: Spare) -> None:
         self.input = branching.box
+        self.layers: list[tuple[Layer, _Forms]] = []
         half_space = _HalfSpaces.of(typical, self.input).mean()
-        layers = [layer for layer in branching.layers[torch.float64] if layer.boxed is not None]
-        found = [(layer, _Forms.of(branching, layer, half_space, spare)) for layer in layers]
-        self.layers = [(layer, forms) for layer, forms in found if forms is not None]
+        for layer in reversed(branching.layers[torch.float64]):
+            forms = None if layer.boxed is None else _Forms.of(branching, layer, half_space, spare)
+            if forms is not None and forms.bytes <= most_bytes:
+                most_bytes -= forms.bytes
+                self.layers.append((layer, forms))
 
     @staticmethod
     def work(branching: Branching) -> int:
@@ -151,6 +155,11 @@ class _Forms:
     index: Tensor
     coef: Tensor
     constant: Tensor
+
+    @property
+    def bytes(self) -> int:
+        """What they take."""
+        return self.index.nbytes + self.coef.nbytes + self.constant.nbytes
 
     @classmethod
     def of(cls, branching: Branching, layer: Layer, half_space: _HalfSpaces, spare: Spare) -> _Forms | None:

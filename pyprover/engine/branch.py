@@ -32,7 +32,7 @@ from pyprover.engine.network import Network
 from pyprover.engine.problem import OutOfTimeError, Progress
 from pyprover.engine.programs import Programs
 from pyprover.engine.refute import Refuter
-from pyprover.engine.waiting import Waiting
+from pyprover.engine.waiting import MOST_BYTES, Waiting
 from pyprover.ops import Relu
 
 AT_ONCE = 64
@@ -100,6 +100,7 @@ class _Search:
         self.programs = Programs.of(branching, self.ascent.forms)
         self.work = [0] * len(self.cases)
         self.narrowing: dict[int, Narrowing] = {}
+        self.narrowed: set[int] = set()
         self.next_tuning = dict.fromkeys(range(len(self.cases)), Narrowing.work(branching))
         self.least = [inf] * len(self.cases)
         self.given_up: set[int] = set()
@@ -122,7 +123,7 @@ class _Search:
         for cases in live:
             check()
             parents, neuron = self.waiting.take(cases, max(1, AT_ONCE // len(live)))
-            parents, neuron = self._narrowed(parents, neuron, check)
+            parents, neuron = self._in_narrow_boxes(parents, neuron, check)
             if len(parents):
                 self._bound(halves(parents, neuron), _STEPS)
         self._close()
@@ -138,7 +139,7 @@ class _Search:
                 masks.append(mask)
         return masks
 
-    def _narrowed(self, some: SubProblems, neuron: Tensor, check: Check) -> tuple[SubProblems, Tensor]:
+    def _in_narrow_boxes(self, some: SubProblems, neuron: Tensor, check: Check) -> tuple[SubProblems, Tensor]:
         """What stays open, with boxes narrowed where the case has cost some work; and the neurons to hold."""
         left = torch.ones(len(some), dtype=torch.bool)
         parts, neurons = [], []
@@ -156,7 +157,10 @@ class _Search:
         """What narrows the boxes of a case, tuned to some of its sub-problems; nothing before it is worth its cost."""
         if self.programs is None and self.work[case] >= self.next_tuning[case] > 0:
             self.next_tuning[case] = _TUNED_AGAIN * self.work[case]
-            self.narrowing[case] = Narrowing(self.branching, self.ascent.concluded(some), partial(_has_time, check))
+            share = MOST_BYTES // len(self.waiting.cases() | {case})
+            typical, spare = self.ascent.concluded(some), partial(_has_time, check)
+            self.narrowing[case] = Narrowing(self.branching, typical, share, spare)
+            self.narrowed.add(case)
         return self.narrowing.get(case)
 
     def _narrow(self, narrowing: Narrowing, some: SubProblems) -> tuple[SubProblems, Tensor]:
@@ -254,7 +258,7 @@ class _Search:
 
     def _cover(self, k: int) -> Cover:
         """What the closed tree of a case shows: a bound on it, or, with boxes that only hold where it does, no more."""
-        if k in self.narrowing:
+        if k in self.narrowed:
             return Cover.by_contradiction(self.cases[k])
         return Cover({self.cases[k]: self.least[k]})
 
@@ -268,6 +272,8 @@ class _Search:
         for k in here:
             if k in self.given_up or self.progress.ledger.excludes(self.cases[k]):
                 self.waiting.drop(k)
+        for k in self.narrowing.keys() - self.waiting.cases():
+            del self.narrowing[k]
 
 
 def _has_time(check: Check) -> bool:

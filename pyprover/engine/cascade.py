@@ -162,6 +162,7 @@ class _Cascade:
                     self._step("branch", partial(self._branch, share.check), progress)
             except OutOfTimeError:
                 progress.expired = True
+            self.sites.pop(progress, None)  # with what its search has waiting
 
     def _split(self, check: Check, batch: list[Progress]) -> None:
         for progress in batch:

@@ -128,7 +128,7 @@ def test_narrowed_boxes_hold_where_the_case_does(nets: dict[str, Network], name:
     some, _ = ascent.climb(replace(start, phase=phase, value=torch.where(held, 0.0, start.value)), 10, torch.inf)
     for _ in range(3):
         known = ascent.concluded(some)
-        phase, tight, empty = Narrowing(branching, known, lambda: True).narrow(some.phase, some.box, known)
+        phase, tight, empty = Narrowing(branching, known, 1 << 20, lambda: True).narrow(some.phase, some.box, known)
         value = torch.where((phase != 0) & (some.phase == 0), 0.0, some.value)
         before, some = some, replace(some, phase=phase, value=value, lower=tight.lower, upper=tight.upper)
         assert bool((tight.lower >= before.lower).all() and (tight.upper <= before.upper).all())
@@ -164,11 +164,13 @@ def test_narrowing_tells_what_holds_nowhere(nets: dict[str, Network]) -> None:
         ascent = Ascent.of(branching, [case], graph.outputs)
         some, _ = ascent.climb(ascent.root(0, 0), 20, torch.inf)
         known = ascent.concluded(some)
-        _, tight, empty = Narrowing(branching, known, lambda: True).narrow(some.phase, some.box, known)
+        _, tight, empty = Narrowing(branching, known, 1 << 20, lambda: True).narrow(some.phase, some.box, known)
         assert not bool(empty.any())
         narrower += float((tight.upper - tight.lower).sum() / (some.upper - some.lower).sum()) < 0.9
         nearly = replace(known, value=torch.full_like(known.value, float(known.value.abs().max())))
-        empties += bool(Narrowing(branching, known, lambda: True).narrow(some.phase, some.box, nearly)[2].any())
+        empties += bool(
+            Narrowing(branching, known, 1 << 20, lambda: True).narrow(some.phase, some.box, nearly)[2].any()
+        )
     assert narrower >= 3
     assert empties >= 3
 

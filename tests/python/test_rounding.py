@@ -221,7 +221,7 @@ def test_narrowed_boxes_hold_exactly(kind: str, seed: int, spread: int, width: f
         some = replace(_held_at(branching, values, generator, 1), weights=torch.ones(1, 1))
         for _ in range(2):
             known = ascent.concluded(some)
-            phase, tight, empty = Narrowing(branching, known, lambda: True).narrow(some.phase, some.box, known)
+            phase, tight, empty = Narrowing(branching, known, 1 << 20, lambda: True).narrow(some.phase, some.box, known)
             assert not bool(empty.any())
             for layer in branching.layers[torch.float64]:
                 source = values[graph.nodes[layer.position].inputs[0]]
