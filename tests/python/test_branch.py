@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pyprover.domains.analysis import Check, bound_regions
@@ -116,6 +116,7 @@ def test_narrowed_boxes_hold_where_the_case_does(nets: dict[str, Network], name:
     graph, rng = nets[name].graph, np.random.default_rng(seed)
     box = box_of(ball(rng.normal(size=graph.input_shape), 0.5), graph)
     branching = Branching(bound_regions("linear", graph, box, never), 0, nets[name].graph32, boxed=True)
+    assume(branching.boxes.lower.shape[1] > 0)
     points = box.lower + (box.upper - box.lower) * torch.from_numpy(rng.random((2000, *graph.input_shape)))
     case, holds = rare_case(graph.forward(points), rng, share)
     ascent = Ascent.of(branching, [case], graph.outputs)
