@@ -48,7 +48,7 @@ _UNDERFLOW = 1e-37
 
 
 class Narrowing:
-    """What narrows the boxes of the sub-problems of a region, or of a part of one, about one case.
+    """What narrows the boxes of the sub-problems of a region that are about one case.
 
     ``typical``: bounds of some of the sub-problems; the forms of neurons are tuned to the half-space that these leave
     on average, and hold everywhere. Layers whose forms do not fit into ``most_bytes`` are left as they are, the first

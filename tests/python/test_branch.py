@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -310,6 +311,30 @@ def test_what_is_decided_before_the_end_stays(nets: dict[str, Network]) -> None:
         counts.append(sum(one is not None for one in found))
     assert counts == sorted(counts)
     assert counts[0] < counts[-1]
+
+
+@pytest.mark.parametrize("narrowing", [False, True])
+def test_an_interrupted_search_loses_nothing(nets: dict[str, Network], narrowing: bool) -> None:
+    """Time ends again and again, and the search goes on: it decides what it does in one go, and proves no more."""
+    for seed, name in product(range(4), ("dense", "wide")):
+        network = nets[name]
+        features, radius = network.graph.input_shape[0], 0.5 if name == "dense" else 0.2
+        region = ball(np.random.default_rng(seed).normal(size=features), radius)
+        groups = [(0,), (0, 1), (0, 1, 2)]
+        whole = attempt(network, region, groups, narrowing=narrowing)
+        progress = attempt(network, region, groups, ending_after(0), narrowing=narrowing)
+        bounds = bound_regions("linear", network.graph, box_of(region, network.graph), never)
+        site, calls = Site(progress, bounds, 0), 0
+        with pytest.MonkeyPatch.context() as patch:
+            if narrowing:
+                narrow_at_once(patch)
+            while progress.open and calls < 5000:
+                calls += 1
+                with suppress(OutOfTimeError):
+                    branch(site, Refuter(network, keep), ending_after(2))
+                    break
+        for one, other in zip(progress.outcomes, whole.outcomes, strict=True):
+            assert type(one and one.verdict) is type(other and other.verdict)
 
 
 def test_a_network_without_relus_is_left_alone(tmp_path: Path) -> None:
