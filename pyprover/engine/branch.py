@@ -12,7 +12,7 @@ When a case has cost some work, the boxes of its sub-problems are narrowed to wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
@@ -51,14 +51,14 @@ _TUNED_AGAIN = 6
 """What narrows boxes is tuned again after so many times the work: sub-problems have changed by then."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Site:
-    """A region: what is known of it, its analysis, its place in the analysed batch; how far its search has come."""
+    """A region: what is known of it, its analysis, its place in the analysed batch; its search, once it has begun."""
 
     progress: Progress
     bounds: RegionBounds
     place: int
-    searches: list[_Search] = field(default_factory=list)
+    search: _Search | None = None
 
 
 def only_relus(network: Network) -> bool:
@@ -78,15 +78,15 @@ def branch(site: Site, refuter: Refuter, check: Check) -> None:
     Called again with the same site, it goes on from there: ``check`` is only called where no sub-problem is under way.
     """
     with torch.no_grad():
-        if not site.searches:
+        if site.search is None:
             branching = Branching(site.bounds, site.place, refuter.network.graph32, boxed=True)
             owners = _owners(site.progress)
             if branching.neurons == 0 or not owners:
                 return
             search = _Search(site.progress, refuter, branching, owners)
             search.start(check)
-            site.searches.append(search)
-        while site.searches[0].advance(check):
+            site.search = search
+        while site.search.advance(check):
             pass
 
 
